@@ -1,0 +1,338 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sidecar/config.h"
+
+#include <gflags/gflags.h>
+#include <sys/random.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <bit>
+#include <charconv>
+#include <cstdlib>
+
+#include "base/json_line.h"
+
+DEFINE_string(cgroup, "", "Capture the processes of this cgroup (a cgroup2 directory).");
+DEFINE_string(pod_uid, "", "Capture the pod with this uid, found below --cgroup_root. Default: $POD_UID.");
+DEFINE_string(cgroup_root, "", "Where cgroup2 is mounted, or a directory above it. Default: the first cgroup2 mount.");
+DEFINE_uint64(cgroup_wait_ms, 0, "How long to wait for the cgroup to appear.");
+DEFINE_string(mode, "ingress",
+              "Which exchanges: ingress (connections accepted by the pod), egress (opened by it), all, off.");
+DEFINE_string(sink, "stdout", "Where exchanges go: stdout, file:PATH, unix:PATH (stream), unix-dgram:PATH.");
+DEFINE_string(format, "eve", "How exchanges are written: text, eve, eve-strict.");
+DEFINE_uint64(file_max_bytes, 0, "Rotate a file sink once (PATH to PATH.1) when it is this long; 0 = never.");
+DEFINE_uint64(max_body_bytes, 131072, "Keep this much of each body; the rest is counted.");
+DEFINE_uint64(max_header_bytes, 65536, "Keep this much of each message head.");
+DEFINE_uint64(idle_timeout_ms, 300000, "Emit an unfinished exchange after this long without a byte.");
+DEFINE_uint64(memory_limit_bytes, 24 << 20,
+              "Limit of all reassembly and parsing state; the oldest bodies are cut first.");
+DEFINE_uint64(ring_bytes, 8 << 20, "Size of the ring between kernel and podtap; a power of two, at least 256 KiB.");
+DEFINE_string(redact_headers, "authorization,proxy-authorization,cookie,set-cookie,x-api-key",
+              "Headers whose values become ***; a comma list.");
+DEFINE_string(ignore_user_agents, "kube-probe/", "Leave out exchanges of user agents that begin so; a comma list.");
+DEFINE_string(
+    admin_address, "unix:/run/podtap/admin.sock",
+    "Where metrics, health and control are served: unix:PATH, HOST:PORT, a comma list, or empty for nowhere.");
+DEFINE_string(annotation_file, "",
+              "A mounted downward-API file with the mode annotation; a valid value overrides --mode.");
+DEFINE_string(log_level, "info", "What is logged to standard error: error, warning, info, debug.");
+DEFINE_uint64(stats_interval_s, 60, "Seconds between two stats lines in the log; 0 = none.");
+DEFINE_uint64(max_worker_cpu_percent, 0, "Leave out whole new connections above this share of one CPU; 0 = no limit.");
+DEFINE_uint64(drain_ms, 0, "After SIGTERM go on while other processes live in the target, at most this long.");
+DEFINE_uint64(shutdown_timeout_ms, 5000, "How long the sinks may take to write what is left at the end.");
+DEFINE_uint64(wait_until_attached_ms, 0, "Only wait, at most this long, until the running instance has attached.");
+DEFINE_bool(keep_running, false, "Never exit by itself: stay up without capturing and try again, whatever is wrong.");
+DEFINE_bool(check_config, false, "Print the resulting configuration and exit.");
+
+namespace podtap {
+namespace {
+
+constexpr uint64_t kMaxBodyBytes = 1 << 30;
+constexpr std::string_view kDefinedIn = "sidecar/config.cc";
+
+std::vector<std::string> SplitList(std::string_view list) {
+  std::vector<std::string> items;
+  while (!list.empty()) {
+    const size_t comma = list.find(',');
+    std::string_view item = list.substr(0, comma);
+    while (item.starts_with(' ')) item.remove_prefix(1);
+    while (item.ends_with(' ')) item.remove_suffix(1);
+    if (!item.empty()) items.emplace_back(item);
+    if (comma == std::string_view::npos) break;
+    list.remove_prefix(comma + 1);
+  }
+  return items;
+}
+
+std::string Environment(const char* name) {
+  const char* value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+Result<Format> ParseFormat(std::string_view text) {
+  if (text == "text") return Format::kText;
+  if (text == "eve") return Format::kEve;
+  if (text == "eve-strict") return Format::kEveStrict;
+  return UsageError("--format=" + std::string(text) + " is not known; use text, eve or eve-strict");
+}
+
+Result<LogLevel> ParseLogLevel(std::string_view text) {
+  if (text == "error") return LogLevel::kError;
+  if (text == "warning") return LogLevel::kWarning;
+  if (text == "info") return LogLevel::kInfo;
+  if (text == "debug") return LogLevel::kDebug;
+  return UsageError("--log_level=" + std::string(text) + " is not known; use error, warning, info or debug");
+}
+
+Status InRange(std::string_view flag, uint64_t value, uint64_t low, uint64_t high) {
+  if (value >= low && value <= high) return {};
+  return UsageError("--" + std::string(flag) + "=" + std::to_string(value) + " is out of range; use " +
+                    std::to_string(low) + " to " + std::to_string(high));
+}
+
+Status CheckRanges() {
+  struct Range {
+    std::string_view flag;
+    uint64_t value, low, high;
+  };
+  constexpr uint64_t kHour = 3'600'000;
+  const Range ranges[] = {
+      {"max_body_bytes", FLAGS_max_body_bytes, 0, kMaxBodyBytes},
+      {"max_header_bytes", FLAGS_max_header_bytes, 256, 16 << 20},
+      {"idle_timeout_ms", FLAGS_idle_timeout_ms, 1, 24 * kHour},
+      {"memory_limit_bytes", FLAGS_memory_limit_bytes, 1 << 20, uint64_t{64} << 30},
+      {"ring_bytes", FLAGS_ring_bytes, 256 << 10, 1 << 30},
+      {"stats_interval_s", FLAGS_stats_interval_s, 0, 86400},
+      {"max_worker_cpu_percent", FLAGS_max_worker_cpu_percent, 0, 1000},
+      {"cgroup_wait_ms", FLAGS_cgroup_wait_ms, 0, 24 * kHour},
+      {"drain_ms", FLAGS_drain_ms, 0, 24 * kHour},
+      {"shutdown_timeout_ms", FLAGS_shutdown_timeout_ms, 0, kHour},
+      {"wait_until_attached_ms", FLAGS_wait_until_attached_ms, 0, kHour},
+  };
+  for (const Range& range : ranges)
+    if (Status ok = InRange(range.flag, range.value, range.low, range.high); !ok) return ok;
+  if (!std::has_single_bit(FLAGS_ring_bytes))
+    return UsageError("--ring_bytes=" + std::to_string(FLAGS_ring_bytes) + " is not a power of two; use " +
+                      std::to_string(std::bit_floor(FLAGS_ring_bytes)) + " or " +
+                      std::to_string(std::bit_ceil(FLAGS_ring_bytes)));
+  return {};
+}
+
+Identity IdentityFromEnvironment() {
+  return {Environment("POD_NAMESPACE"), Environment("POD_NAME"), Environment("NODE_NAME"),
+          Environment("PODTAP_SERVICE"), NewRunId()};
+}
+
+// The flags as one Config; the environment where a flag leaves room for it.
+Result<Config> ConfigFromFlags() {
+  Config config;
+  if (Status ok = CheckRanges(); !ok) return std::unexpected(ok.error());
+  config.target = {FLAGS_cgroup, FLAGS_pod_uid, FLAGS_cgroup_root, FLAGS_cgroup_wait_ms};
+  if (config.target.cgroup.empty() && config.target.pod_uid.empty()) config.target.pod_uid = Environment("POD_UID");
+  if (!FLAGS_cgroup.empty() && !FLAGS_pod_uid.empty())
+    return UsageError("--cgroup and --pod_uid both name a target; give one of them");
+
+  auto mode = ParseMode(FLAGS_mode);
+  if (!mode) return std::unexpected(mode.error());
+  config.mode = *mode;
+  auto sink = SinkAddress::Parse(FLAGS_sink);
+  if (!sink) return std::unexpected(sink.error());
+  config.sink = *sink;
+#ifdef PODTAP_IN_POD
+  // Whoever may exec into the container must not be able to name another pod, or a file to write.
+  if (!FLAGS_cgroup.empty() || !FLAGS_pod_uid.empty())
+    return UsageError("--cgroup and --pod_uid are not offered inside a pod; the target is $POD_UID");
+  if (config.sink.kind == SinkAddress::Kind::kFile)
+    return UsageError("--sink=file: is not offered inside a pod; use stdout, unix:PATH or unix-dgram:PATH");
+#endif
+  auto format = ParseFormat(FLAGS_format);
+  if (!format) return std::unexpected(format.error());
+  config.format = *format;
+  config.file_max_bytes = FLAGS_file_max_bytes;
+
+  config.http.max_body_bytes = FLAGS_max_body_bytes;
+  config.http.max_header_bytes = FLAGS_max_header_bytes;
+  config.http.idle_timeout_ns = FLAGS_idle_timeout_ms * 1'000'000;
+  config.memory_limit_bytes = FLAGS_memory_limit_bytes;
+  config.ring_bytes = static_cast<uint32_t>(FLAGS_ring_bytes);
+  config.redact_headers = SplitList(FLAGS_redact_headers);
+  config.ignore_user_agents = SplitList(FLAGS_ignore_user_agents);
+
+  config.admin_addresses = SplitList(FLAGS_admin_address);
+  config.annotation_file = FLAGS_annotation_file;
+  auto level = ParseLogLevel(FLAGS_log_level);
+  if (!level) return std::unexpected(level.error());
+  config.log_level = *level;
+  config.stats_interval_s = static_cast<uint32_t>(FLAGS_stats_interval_s);
+  config.max_worker_cpu_percent = static_cast<uint32_t>(FLAGS_max_worker_cpu_percent);
+  config.drain_ms = FLAGS_drain_ms;
+  config.shutdown_timeout_ms = FLAGS_shutdown_timeout_ms;
+  config.keep_running = FLAGS_keep_running;
+
+  config.identity = IdentityFromEnvironment();
+  return config;
+}
+
+// One of ours, not gflags' or glog's.
+bool IsOurs(const std::string& name, gflags::CommandLineFlagInfo& info) {
+  return gflags::GetCommandLineFlagInfo(name.c_str(), &info) && info.filename.ends_with(kDefinedIn);
+}
+
+// One "--name=value", "--name value", "--switch" or "--noswitch"; moves `index` past what it used.
+Status ParseFlag(int argc, const char* const* argv, int& index) {
+  std::string_view text = argv[index];
+  text.remove_prefix(text.starts_with("--") ? 2 : 1);
+  const size_t equals = text.find('=');
+  std::string name(text.substr(0, equals));
+  std::replace(name.begin(), name.end(), '-', '_');
+  gflags::CommandLineFlagInfo info;
+  std::string value;
+  const bool known = IsOurs(name, info);
+  if (equals != std::string_view::npos && known) {
+    value = text.substr(equals + 1);
+  } else if (known && info.type == "bool") {
+    value = "true";
+  } else if (!known && equals == std::string_view::npos && name.starts_with("no") && IsOurs(name.substr(2), info) &&
+             info.type == "bool") {
+    name = name.substr(2), value = "false";
+  } else if (known) {
+    if (index + 1 >= argc) return UsageError("--" + name + " needs a value; --help lists the flags");
+    value = argv[++index];
+  } else {
+    return UsageError("unknown flag --" + name + "; --help lists the flags");
+  }
+  if (gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty())
+    return UsageError("--" + name + "=" + value + " is not a valid " + info.type);
+  return {};
+}
+
+// Whether the words hold this flag in any spelling, also where parsing gave up before it; nothing is said of its value.
+bool Mentions(int argc, const char* const* argv, std::string_view flag) {
+  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
+    const std::string_view word = argv[i];
+    if (!word.starts_with('-')) continue;
+    std::string name(word.substr(word.starts_with("--") ? 2 : 1));
+    name.resize(std::min(name.find('='), name.size()));
+    std::replace(name.begin(), name.end(), '-', '_');
+    if (name == flag) return true;
+  }
+  return false;
+}
+
+bool IsDefault(const char* flag) {
+  gflags::CommandLineFlagInfo info;
+  return !gflags::GetCommandLineFlagInfo(flag, &info) || info.is_default;
+}
+
+Config WithoutTarget() {
+  Config config;
+  config.admin_addresses = SplitList(FLAGS_admin_address);
+  config.log_level = ParseLogLevel(FLAGS_log_level).value_or(LogLevel::kInfo);
+  config.keep_running = true;
+  config.identity = IdentityFromEnvironment();
+  return config;
+}
+
+Result<CommandLine> Parse(int argc, const char* const* argv, const std::vector<std::string>& defaults) {
+  for (const std::string& pair : defaults) {
+    const size_t equals = pair.find('=');
+    gflags::SetCommandLineOption(pair.substr(0, equals).c_str(), pair.substr(equals + 1).c_str());
+  }
+  CommandLine result;
+  // The first mistake is what is told; the flags after it are read all the same.
+  Status mistake;
+  int i = 1;
+  for (; i < argc; ++i) {
+    const std::string_view text = argv[i];
+    if (text == "--") break;
+    if (text == "--help" || text == "-h" || text == "-help") {
+      result.help = true;
+    } else if (text == "--version" || text == "-version") {
+      result.version = true;
+    } else if (text.starts_with('-') && text.size() > 1) {
+      if (Status ok = ParseFlag(argc, argv, i); !ok && mistake) mistake = ok;
+    } else {
+      break;
+    }
+  }
+  if (i < argc && std::string_view(argv[i]) == "--") ++i;
+  for (; i < argc; ++i) result.rest.emplace_back(argv[i]);
+  if (!mistake) return std::unexpected(mistake.error());
+  result.wait_only = !IsDefault("wait_until_attached_ms");
+  result.wait_until_attached_ms = FLAGS_wait_until_attached_ms;
+  result.check_config = FLAGS_check_config;
+  auto config = ConfigFromFlags();
+  if (!config) return std::unexpected(config.error());
+  result.config = *std::move(config);
+  return result;
+}
+
+}  // namespace
+
+Result<Mode> ParseMode(std::string_view text) {
+  if (text == "ingress") return Mode::kIngress;
+  if (text == "egress") return Mode::kEgress;
+  if (text == "all") return Mode::kAll;
+  if (text == "off") return Mode::kOff;
+  return UsageError("--mode=" + std::string(text) + " is not known; use ingress, egress, all or off");
+}
+
+std::string_view TextOf(Mode mode) {
+  static constexpr std::string_view kNames[] = {"ingress", "egress", "all", "off"};
+  return kNames[static_cast<size_t>(mode)];
+}
+
+std::string_view TextOf(Format format) {
+  return format == Format::kText ? "text" : format == Format::kEve ? "eve" : "eve-strict";
+}
+
+std::string_view TextOf(LogLevel level) {
+  static constexpr std::string_view kNames[] = {"error", "warning", "info", "debug"};
+  return kNames[static_cast<size_t>(level)];
+}
+
+std::string Config::Json() const {
+  JsonLine line;
+  line.Text("cgroup", target.cgroup).Text("pod_uid", target.pod_uid).Text("cgroup_root", target.cgroup_root);
+  line.Number("cgroup_wait_ms", target.wait_ms).Text("mode", TextOf(mode)).Text("sink", sink.Text());
+  line.Text("format", TextOf(format)).Number("file_max_bytes", file_max_bytes);
+  line.Number("max_body_bytes", http.max_body_bytes).Number("max_header_bytes", http.max_header_bytes);
+  line.Number("idle_timeout_ms", http.idle_timeout_ns / 1'000'000).Number("memory_limit_bytes", memory_limit_bytes);
+  line.Number("ring_bytes", ring_bytes).List("redact_headers", redact_headers);
+  line.List("ignore_user_agents", ignore_user_agents).List("admin_address", admin_addresses);
+  line.Text("annotation_file", annotation_file).Text("log_level", TextOf(log_level));
+  line.Number("stats_interval_s", stats_interval_s).Number("max_worker_cpu_percent", max_worker_cpu_percent);
+  line.Number("drain_ms", drain_ms).Number("shutdown_timeout_ms", shutdown_timeout_ms);
+  line.Bool("keep_running", keep_running).Text("namespace", identity.namespace_name).Text("pod", identity.pod);
+  line.Text("node", identity.node).Text("service", identity.service).Text("run_id", identity.run_id);
+  return line.Finish();
+}
+
+ParseOutcome ParseCommandLine(int argc, const char* const* argv, const std::vector<std::string>& defaults) {
+  auto parsed = Parse(argc, argv, defaults);
+  const auto mentions = [&](std::string_view flag) { return Mentions(argc, argv, flag); };
+  const bool asked = FLAGS_keep_running || (IsDefault("keep_running") && mentions("keep_running"));
+  // A process that is to wait or to check never captures, whatever else is wrong with its flags.
+  return {std::move(parsed), asked && !mentions("wait_until_attached_ms") && !mentions("check_config"),
+          WithoutTarget()};
+}
+
+std::string FlagHelp() {
+  std::vector<gflags::CommandLineFlagInfo> flags;
+  gflags::GetAllFlags(&flags);
+  std::string text;
+  for (const auto& flag : flags)
+    if (flag.filename.ends_with(kDefinedIn))
+      text += "  --" + flag.name + "=" + flag.default_value + "\n      " + flag.description + "\n";
+  return text;
+}
+
+std::string NewRunId() {
+  uint32_t random = 0;
+  if (getrandom(&random, sizeof(random), 0) != sizeof(random)) random = static_cast<uint32_t>(getpid());
+  char text[9];
+  for (int i = 7; i >= 0; --i, random >>= 4) text[i] = "0123456789abcdef"[random & 15];
+  return std::string(text, 8);
+}
+
+}  // namespace podtap

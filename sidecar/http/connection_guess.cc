@@ -1,0 +1,91 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sidecar/http/connection_guess.h"
+
+#include <utility>
+
+namespace podtap {
+
+ConnectionGuess::~ConnectionGuess() {
+  for (Side& side : sides_) Drop(side);
+}
+
+void ConnectionGuess::Drop(Side& side) {
+  budget_.Release(side.kept.bytes.size());
+  side.kept = {};
+}
+
+Guess ConnectionGuess::OnBytes(Direction direction, std::string_view data, uint64_t position, Timestamp at) {
+  if (data.empty()) return Guess::kNeedMore;
+  Side& side = sides_[IndexOf(direction)];
+  sides_[IndexOf(Opposite(direction))].just_lost = false;
+  if (last_ != direction) {
+    last_ = direction;
+    if (mid_stream_) {
+      Drop(side);
+      side.skip = false;
+    }
+  }
+  if (side.skip) {
+    const Guess found = Search(side, data, position, at);
+    return found == Guess::kOther ? Guess::kNeedMore : found;
+  }
+  std::string& kept = side.kept.bytes;
+  Guess guess = Guess::kNeedMore;
+  if (kept.empty()) {
+    guess = GuessProtocol(data.substr(0, 2 * kGuessWindow));
+  } else {
+    std::string joined = kept;
+    joined.append(data.substr(0, kGuessWindow));
+    guess = GuessProtocol(joined);
+  }
+  if (guess == Guess::kNeedMore) {
+    if (kept.empty()) side.kept = {{}, position, at};
+    kept.append(data);
+    budget_.Charge(data.size());
+    return guess;
+  }
+  if (guess != Guess::kOther || !mid_stream_) return guess;
+  Drop(side);
+  if (const Guess found = Search(side, data, position, at); found != Guess::kOther) return found;
+  side.skip = true;
+  return ++strange_turns_ < kPatience ? Guess::kNeedMore : Guess::kOther;
+}
+
+void ConnectionGuess::OnGap(Direction direction, GapReason reason) {
+  Side& side = sides_[IndexOf(direction)];
+  mid_stream_ = true;
+  if (reason == GapReason::kLost) lost_ = side.just_lost = true;
+  last_ = direction;
+  Drop(side);
+  side.skip = false;
+}
+
+Guess ConnectionGuess::Search(Side& side, std::string_view data, uint64_t position, Timestamp at) {
+  if (side.searched >= kMaxSearched) return Guess::kOther;
+  side.searched += data.size();
+  const std::string joined = side.kept.bytes.empty() ? std::string() : side.kept.bytes + std::string(data);
+  const std::string_view text = joined.empty() ? data : std::string_view(joined);
+  if (const Guess found = FindStartLine(text); found != Guess::kOther) return found;
+  Drop(side);
+  const size_t last_lf = text.rfind('\n');
+  if (last_lf == std::string_view::npos || text.size() - last_lf > kGuessWindow) return Guess::kOther;
+  side.kept = {std::string(text.substr(last_lf)), position + data.size() - (text.size() - last_lf), at};
+  budget_.Charge(side.kept.bytes.size());
+  return Guess::kOther;
+}
+
+Session::Rest ConnectionGuess::Take(Direction direction) {
+  Session::Rest& kept = sides_[IndexOf(direction)].kept;
+  budget_.Release(kept.bytes.size());
+  return std::exchange(kept, {});
+}
+
+void ConnectionGuess::Forget() {
+  mid_stream_ = true;
+  for (Side& side : sides_) {
+    side.skip = side.skip || !side.kept.bytes.empty();
+    Drop(side);
+  }
+}
+
+}  // namespace podtap

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: Apache-2.0
+// Session: both directions of one connection, understood as one protocol. Stream events go in, finished exchanges and
+// interests come out. The SessionTable owns sessions, guesses the protocol (http/protocol_guess) and replaces a session
+// that hands its connection over (Upgrade, CONNECT).
+//
+// A session never reads a clock (times come with the events), never allocates per segment, bounds what it keeps, and
+// treats every byte as hostile.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <string>
+
+#include "base/clock.h"
+#include "base/counters.h"
+#include "base/memory_budget.h"
+#include "sidecar/event/http_event.h"
+#include "sidecar/stream/stream_event.h"
+
+namespace podtap {
+
+struct HttpLimits {
+  size_t max_body_bytes = 131072;              // kept per body; the rest is counted
+  size_t max_header_bytes = 65536;             // per head, and per trailer section
+  uint64_t idle_timeout_ns = 300'000'000'000;  // without a byte, while an exchange is unfinished
+  size_t max_pending_exchanges = 1024;  // pipelined requests waiting for responses; beyond it the oldest is emitted
+};
+
+// Where a session puts what it made. Implemented by SessionTable, and by tests.
+class SessionOutput {
+ public:
+  virtual ~SessionOutput() = default;
+  virtual void Emit(std::shared_ptr<HttpEvent> event) = 0;
+  virtual void Want(const Interest& interest) = 0;
+};
+
+// What a session needs besides its input. Outlives it.
+struct SessionContext {
+  const HttpLimits& limits;
+  MemoryBudget& budget;
+  Counters& counters;
+  SessionOutput& output;
+};
+
+class Session {
+ public:
+  enum class Next : uint8_t {
+    kContinue,
+    kHandOver,  // what follows is another protocol (after 101 or CONNECT 2xx) or is not understood: guess again
+  };
+
+  // Bytes that a session was given and that belong to what follows it.
+  struct Rest {
+    std::string bytes;
+    uint64_t position = 0;
+    Timestamp at;
+  };
+
+  virtual ~Session() = default;
+  virtual Next OnEvent(const StreamEvent& event) = 0;
+  // Event time moved on; emits what has been unfinished for longer than the idle timeout (tag `timeout`, final).
+  virtual void OnTick(Timestamp now) = 0;
+  // Frees the bodies kept so far (tag `truncated_memory`); called for the oldest session first. Returns bytes freed.
+  virtual size_t CutBodies() = 0;
+  // Emits everything unfinished as it is, finally, with the tag `why`, and lets go of what it held.
+  virtual void Abandon(Tag why) = 0;
+  // After kHandOver: what of a direction was not this protocol's any more, and whether that is where the next protocol
+  // begins.
+  virtual Rest TakeRest(Direction direction) = 0;
+  virtual bool HandsOverCleanly() const = 0;
+  // When the oldest unfinished exchange began; 0 if none.
+  virtual Timestamp oldest() const = 0;
+};
+
+}  // namespace podtap

@@ -1,0 +1,98 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sidecar/pipeline.h"
+
+#include <utility>
+
+namespace podtap {
+namespace {
+
+// One round reads at most this many records before timers, mode and memory are looked at again.
+constexpr size_t kRecordsPerRound = 4096;
+constexpr size_t kEventsPerDelivery = 256;
+constexpr uint64_t kSecond = 1'000'000'000;
+
+SessionTable::Options SessionOptions(const Config& config, std::function<std::string(uint64_t)> container_of) {
+  return {.limits = config.http,
+          .mode = config.mode,
+          .ignore_user_agents = config.ignore_user_agents,
+          .redact_headers = config.redact_headers,
+          .container_of = std::move(container_of)};
+}
+
+}  // namespace
+
+Pipeline::Pipeline(const Config& config, Source& source, Counters& counters,
+                   std::function<std::string(uint64_t cgroup_id)> container_of, EventBatchHandler deliver, bool resumed)
+    : source_(source),
+      mode_(static_cast<uint32_t>(config.mode)),
+      budget_(config.memory_limit_bytes),
+      sessions_(SessionOptions(config, std::move(container_of)), budget_, counters, *this, *this),
+      guard_(config.max_worker_cpu_percent, counters, sessions_, *this),
+      assembler_(StreamAssembler::Limits{.resumed = resumed}, budget_, counters, guard_),
+      deliver_(std::move(deliver)) {
+  batch_.reserve(kEventsPerDelivery);
+}
+
+uint32_t Pipeline::UpdateMode() {
+  if (wanted_mode_ == nullptr) return mode_;
+  const uint32_t wanted = wanted_mode_->load(std::memory_order_relaxed);
+  if (wanted == mode_) return mode_;
+  mode_ = wanted;
+  sessions_.SetMode(static_cast<Mode>(wanted));
+  return mode_;
+}
+
+size_t Pipeline::RunOnce(Timestamp now) {
+  const size_t records = source_.Poll(*this, kRecordsPerRound);
+  assembler_.EndOfBatch();
+  if (now >= next_second_) {
+    next_second_ = Timestamp{now.ns + kSecond};
+    wall_clock_.Measure();
+    sessions_.SetWallClock(wall_clock_);
+    guard_.Update(now, ProcessCpuNs());
+    assembler_.Tick(now);
+    sessions_.Tick(now);
+  }
+  if (budget_.over()) sessions_.RelieveMemory();
+  if (budget_.over()) assembler_.RelieveMemory();
+  Deliver();
+  return records;
+}
+
+void Pipeline::Finish() {
+  // The applications of a pod may still be talking: what is in the ring now is the end, not what comes while it is
+  // read.
+  for (int round = 0; round < 64 && RunOnce(MonotonicNow()) >= kRecordsPerRound; ++round) {
+  }
+  assembler_.CloseAll(CloseReason::kShutdown, MonotonicNow());
+  Deliver();
+}
+
+void Pipeline::OnOpen(const Connection& connection, bool from_first_byte, Timestamp at) {
+  UpdateMode();
+  assembler_.Open(connection, from_first_byte, at);
+}
+void Pipeline::OnSegment(const Segment& segment) {
+  UpdateMode();
+  assembler_.Add(segment);
+  if (budget_.over()) {  // a batch of large segments can outgrow the limit before its end
+    sessions_.RelieveMemory();
+    assembler_.RelieveMemory();
+  }
+}
+void Pipeline::OnClose(const SocketClosed& close) { assembler_.Close(close); }
+
+void Pipeline::OnHttpEvent(HttpEventPtr event) {
+  batch_.push_back(std::move(event));
+  if (batch_.size() >= kEventsPerDelivery) Deliver();
+}
+
+void Pipeline::OnInterest(const Interest& interest) { source_.Apply(interest); }
+
+void Pipeline::Deliver() {
+  if (batch_.empty()) return;
+  deliver_(batch_);
+  batch_.clear();
+}
+
+}  // namespace podtap

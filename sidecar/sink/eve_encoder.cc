@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: Apache-2.0
+// Suricata EVE `http` records, one JSON object per line. Strict: only what Suricata's published schema allows.
+// Otherwise the same plus a top-level `podtap` object. docs/events.md describes every field.
+#include <utility>
+
+#include "sidecar/sink/http_fields.h"
+#include "sidecar/sink/json_text.h"
+#include "sidecar/sink/sink.h"
+
+namespace podtap {
+namespace {
+
+// The finaliser of MurmurHash3: a bijection of 64 bits that mixes all of them.
+uint64_t Mix(uint64_t x) {
+  x = (x ^ x >> 33) * 0xff51afd7ed558ccdULL;
+  x = (x ^ x >> 33) * 0xc4ceb9fe1a85ec53ULL;
+  return x ^ x >> 33;
+}
+
+// All fields of a message in order, trailer fields behind header fields, as Suricata lists them.
+void AppendFields(std::string_view key, const HttpMessage& message, JsonObject& http, std::string& out) {
+  if (message.headers.empty() && message.trailers.empty()) return;
+  http.Key(key);
+  char before = '[';
+  for (const HeaderList* list : {&message.headers, &message.trailers}) {
+    for (size_t i = 0; i < list->size(); ++i) {
+      const auto [name, value] = (*list)[i];
+      out += std::exchange(before, ',');
+      out += "{\"name\":";
+      AppendJsonString(name, out);
+      out += ",\"value\":";
+      AppendJsonString(value, out);
+      out += '}';
+    }
+  }
+  out += ']';
+}
+
+void AppendContentRange(std::string_view value, JsonObject& http, std::string& out) {
+  const ContentRange range = ParseContentRange(value);
+  http.Key("content_range");
+  JsonObject object(out);
+  object.String("raw", value);
+  if (range.start) object.Number("start", *range.start);
+  if (range.end) object.Number("end", *range.end);
+  if (range.size) object.Number("size", *range.size);
+  object.End();
+}
+
+void AppendHttp(const HttpEvent& event, bool without_bodies, std::string& out) {
+  JsonObject http(out);
+  const RequestFields request = FindRequestFields(event.request.headers);
+  const ResponseFields response = FindResponseFields(event.response.headers);
+  if (event.request.seen) {
+    const RequestHost host = HostOf(event.method, event.target, request.host);
+    http.StringIfAny("hostname", host.name);
+    if (host.port) http.Number("http_port", *host.port);
+    http.String("url", event.target);
+    http.StringIfAny("http_user_agent", request.user_agent);
+    http.StringIfAny("xff", request.forwarded_for);
+  }
+  http.StringIfAny("http_content_type", MediaType(response.content_type));
+  if (!response.content_range.empty()) AppendContentRange(response.content_range, http, out);
+  if (event.request.seen) {
+    http.StringIfAny("http_refer", request.referer);
+    http.StringIfAny("http_method", event.method);
+  }
+  http.StringIfAny("protocol", event.version);
+  if (event.response.seen) {
+    if (event.status != 0) http.Number("status", event.status);
+    http.StringIfAny("redirect", response.location);
+    http.Number("length", event.response.body_bytes);
+  }
+  AppendFields("request_headers", event.request, http, out);
+  AppendFields("response_headers", event.response, http, out);
+  if (!without_bodies) {
+    http.Base64IfAny("http_request_body", event.request.body);
+    http.Base64IfAny("http_response_body", event.response.body);
+  }
+  http.End();
+}
+
+void AppendTime(std::string_view key, const HttpEvent& event, Timestamp at, JsonObject& object, std::string& out) {
+  if (!at) return;
+  object.Key(key);
+  out += '"';
+  AppendRfc3339(event.WallAt(at), 9, out);
+  out += '"';
+}
+
+void AppendSizes(std::string_view key, const HttpMessage& message, bool without_bodies, JsonObject& object,
+                 std::string& out) {
+  object.Key(key);
+  JsonObject sizes(out);
+  sizes.Number("header_bytes", message.header_bytes);
+  sizes.Number("body_bytes", message.body_bytes);
+  sizes.Number("body_captured_bytes", without_bodies ? size_t{0} : message.body.size());
+  sizes.Number("missing_bytes", message.missing_bytes);
+  sizes.End();
+}
+
+class EveEncoder : public Encoder {
+ public:
+  EveEncoder(Identity identity, bool strict)
+      : run_id_(std::move(identity.run_id)), run_hash_(std::hash<std::string>()(run_id_)), strict_(strict) {
+    std::string members;
+    JsonObject object(members);
+    object.StringIfAny("namespace", identity.namespace_name);
+    object.StringIfAny("pod", identity.pod);
+    object.StringIfAny("node", identity.node);
+    object.StringIfAny("service", identity.service);
+    members[0] = ',';
+    if (members.size() > 1) identity_members_ = std::move(members);
+  }
+
+  void Encode(const HttpEvent& event, bool without_bodies, std::string& out) const override {
+    JsonObject record(out);
+    record.Key("timestamp");
+    out += '"';
+    AppendEveTimestamp(event.wall, out);
+    out += '"';
+    record.Number("flow_id", FlowId(event.connection.id));
+    record.String("event_type", "http");
+    record.String("src_ip", event.client().AddressText());
+    record.Number("src_port", event.client().port);
+    record.String("dest_ip", event.server().AddressText());
+    record.Number("dest_port", event.server().port);
+    record.String("proto", "TCP");
+    record.Number("ip_v", event.server().is_v4() ? 4 : 6);
+    record.String("app_proto", "http");
+    record.Number("tx_id", event.exchange == 0 ? 0 : event.exchange - 1);
+    record.Key("http");
+    AppendHttp(event, without_bodies, out);
+    if (!strict_) {
+      record.Key("podtap");
+      AppendPodtap(event, without_bodies, out);
+    }
+    record.End();
+    out += '\n';
+  }
+
+ private:
+  // Suricata keeps to 51 bits so that JavaScript reads the number exactly. The run's hash keeps the connections of
+  // different pods and nodes apart.
+  uint64_t FlowId(ConnectionId id) const {
+    const uint64_t flow = Mix(id.value ^ run_hash_) & ((uint64_t{1} << 51) - 1);
+    return flow == 0 ? 1 : flow;
+  }
+
+  void AppendPodtap(const HttpEvent& event, bool without_bodies, std::string& out) const {
+    JsonObject podtap(out);
+    podtap.Key("event_id");
+    out += '"';
+    AppendEventId(event, run_id_, out);
+    out += '"';
+    podtap.String("role", event.connection.role == Role::kOpened ? "egress" : "ingress");
+    podtap.Bool("loopback", event.connection.loopback);
+    out += identity_members_;
+    podtap.StringIfAny("container_id", event.container_id);
+    const Process& process = event.connection.process;
+    if (process.pid != 0) podtap.Number("pid", process.pid);
+    podtap.StringIfAny("comm", process.CommText());
+    if (event.request.seen) AppendTime("request_start", event, event.request.start, podtap, out);
+    if (event.response.seen) {
+      AppendTime("response_start", event, event.response.start, podtap, out);
+      AppendTime("response_end", event, event.response.end, podtap, out);
+    }
+    podtap.Number("duration_us", event.duration_ns() / 1000);
+    AppendSizes("request", event.request, without_bodies, podtap, out);
+    AppendSizes("response", event.response, without_bodies, podtap, out);
+    podtap.Key("informational");
+    AppendInformational(event, out);
+    podtap.Bool("complete", event.complete);
+    podtap.Key("tags");
+    AppendTags(event.tags, without_bodies, out);
+    podtap.End();
+  }
+
+  static void AppendInformational(const HttpEvent& event, std::string& out) {
+    out += '[';
+    for (size_t i = 0; i < event.informational.size(); ++i) {
+      if (i != 0) out += ',';
+      AppendNumber(event.informational[i], out);
+    }
+    out += ']';
+  }
+
+  static void AppendTags(TagSet tags, bool without_bodies, std::string& out) {
+    if (without_bodies) tags.Add(Tag::kBodiesDropped);
+    out += '[';
+    char before = 0;
+    tags.ForEach([&](Tag tag) {
+      if (std::exchange(before, ',') != 0) out += ',';
+      AppendJsonString(TextOf(tag), out);
+    });
+    out += ']';
+  }
+
+  std::string run_id_;
+  uint64_t run_hash_;
+  bool strict_;
+  std::string identity_members_;  // `,"namespace":"shop","pod":"cart-0"`, the same on every event
+};
+
+}  // namespace
+
+std::unique_ptr<Encoder> MakeEveEncoder(Identity identity, bool strict) {
+  return std::make_unique<EveEncoder>(std::move(identity), strict);
+}
+
+}  // namespace podtap

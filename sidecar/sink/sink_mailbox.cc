@@ -1,0 +1,158 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sidecar/sink/sink_mailbox.h"
+
+#include <poll.h>
+#include <sys/eventfd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+namespace podtap {
+namespace {
+
+using std::chrono::milliseconds;
+
+constexpr milliseconds kGrace{100};  // for the thread to end, after the time that Stop() gave it
+
+// Leaving out less than this would not help.
+constexpr size_t kSmallBodies = 1024;
+
+// About what an event that waits costs.
+size_t BytesOf(const HttpEvent& event) {
+  const auto of = [](const HttpMessage& m) { return m.headers.memory() + m.trailers.memory() + m.body.capacity(); };
+  return sizeof(HttpEvent) + event.target.capacity() + of(event.request) + of(event.response);
+}
+
+}  // namespace
+
+SinkMailbox::SinkMailbox(size_t max_events, size_t max_bytes, Counters& counters)
+    : counters_(counters), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), queue_(max_events, max_bytes) {}
+
+void SinkMailbox::Push(std::span<const HttpEventPtr> events) {
+  if (events.empty()) return;
+  std::vector<HttpEventPtr> dropped, with_bodies;  // destroyed after the lock is gone
+  bool wake = false;
+  const auto leave_bodies_out = [&](HttpEventPtr& event, size_t bytes) {
+    if (event->request.body.size() + event->response.body.size() < kSmallBodies) return bytes;
+    with_bodies.push_back(std::exchange(event, WithoutBodies(*event)));
+    return BytesOf(*event);
+  };
+  {
+    const std::lock_guard lock(mutex_);
+    if (stop_) {
+      counters_.Add(Counter::kSinkShutdown, events.size());
+      return;
+    }
+    for (const HttpEventPtr& event : events) queue_.Push(event, BytesOf(*event), dropped, leave_bodies_out);
+    counters_.Max(Counter::kSinkQueueMax, queue_.size());
+    wake = std::exchange(idle_, false);
+  }
+  if (!with_bodies.empty()) counters_.Add(Counter::kSinkBodiesDropped, with_bodies.size());
+  if (!dropped.empty()) counters_.Add(Counter::kSinkQueueFull, dropped.size());
+  if (wake) Wake();
+}
+
+void SinkMailbox::AskReopen() {
+  {
+    const std::lock_guard lock(mutex_);
+    reopen_ = true;
+  }
+  Wake();
+}
+
+SinkMailbox::Stopped SinkMailbox::Stop(milliseconds timeout) {
+  std::unique_lock lock(mutex_);
+  if (std::exchange(stop_, true)) return Stopped::kBefore;
+  deadline_ = Clock::now() + timeout;
+  Wake();
+  if (ended_changed_.wait_until(lock, deadline_ + kGrace, [this] { return ended_; })) return Stopped::kEnded;
+  abandoned_ = true;
+  counters_.Add(Counter::kSinkShutdown, in_flight_ + queue_.size());
+  queue_.Clear();
+  return Stopped::kAbandoned;
+}
+
+SinkMailbox::Orders SinkMailbox::TakeOrders() {
+  const std::lock_guard lock(mutex_);
+  return {stop_, abandoned_ || (stop_ && Clock::now() >= deadline_), std::exchange(reopen_, false)};
+}
+
+bool SinkMailbox::Abandoned() {
+  const std::lock_guard lock(mutex_);
+  return abandoned_;
+}
+
+bool SinkMailbox::NothingLeft() {
+  const std::lock_guard lock(mutex_);
+  return queue_.empty() && in_flight_ == 0;
+}
+
+void SinkMailbox::Take(size_t max_events, size_t max_bytes, std::vector<HttpEventPtr>& out) {
+  const std::lock_guard lock(mutex_);
+  const size_t before = out.size();
+  queue_.Take(max_events, max_bytes, out);
+  in_flight_ += out.size() - before;
+}
+
+void SinkMailbox::Resolve(size_t n, Counter counter) {
+  if (n == 0) return;
+  const std::lock_guard lock(mutex_);
+  if (abandoned_) return;
+  in_flight_ -= n;
+  counters_.Add(counter, n);
+}
+
+short SinkMailbox::Sleep(int fd, short events, Clock::time_point until) {
+  {
+    const std::lock_guard lock(mutex_);
+    until = std::min(until, deadline_);
+  }
+  return Poll(fd, events, until);
+}
+
+short SinkMailbox::SleepIdle(int fd) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!queue_.empty() || stop_ || reopen_) return 0;
+    idle_ = true;
+  }
+  const short revents = Poll(fd, 0, Clock::time_point::max());
+  const std::lock_guard lock(mutex_);
+  idle_ = false;
+  return revents;
+}
+
+size_t SinkMailbox::End() {
+  const std::lock_guard lock(mutex_);
+  if (abandoned_) return 0;
+  const size_t left = in_flight_ + queue_.size();
+  counters_.Add(Counter::kSinkShutdown, left);
+  queue_.Clear();
+  in_flight_ = 0;
+  ended_ = true;
+  ended_changed_.notify_all();
+  return left;
+}
+
+void SinkMailbox::Wake() {
+  const uint64_t one = 1;
+  while (write(wake_.get(), &one, sizeof(one)) < 0 && errno == EINTR) {
+  }
+}
+
+short SinkMailbox::Poll(int fd, short events, Clock::time_point until) {
+  int timeout = -1;
+  if (until != Clock::time_point::max()) {
+    const auto left = std::chrono::ceil<milliseconds>(until - Clock::now()).count();
+    timeout = static_cast<int>(std::clamp<int64_t>(left, 0, 60'000));
+  }
+  pollfd fds[2] = {{wake_.get(), POLLIN, 0}, {fd, events, 0}};
+  if (poll(fds, 2, timeout) < 0) return 0;
+  uint64_t count;
+  while (fds[0].revents != 0 && read(wake_.get(), &count, sizeof(count)) < 0 && errno == EINTR) {
+  }
+  return fds[1].revents;
+}
+
+}  // namespace podtap

@@ -1,0 +1,235 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sidecar/worker.h"
+
+#include <glog/logging.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <vector>
+
+#include "sidecar/admin/admin_pages.h"
+#include "sidecar/admin/stats.h"
+#include "sidecar/admin/tail_hub.h"
+#include "sidecar/capture/packet_capture.h"
+#include "sidecar/capture/packet_source.h"
+#include "sidecar/control_client.h"
+#include "sidecar/kernel_numbers.h"
+#include "sidecar/pipeline.h"
+#include "sidecar/sandbox.h"
+#include "sidecar/sink/sink_runner.h"
+
+namespace podtap {
+namespace {
+
+// The reader is not woken per record: it looks after this long, or when the ring fills. After some rounds without a
+// record it asks to be woken by the next one, and sleeps.
+constexpr int kBusyWaitMs = 10;
+constexpr int kIdleRounds = 10;
+constexpr int kAsleepWaitMs = 1000;
+constexpr uint64_t kSecond = 1'000'000'000;
+
+// Room beside --memory_limit_bytes for queues, encoders, stacks and libraries.
+constexpr uint64_t kDataOverhead = 128 << 20;
+
+// What other threads ask of the loop; the event descriptor ends its wait.
+class Requests {
+ public:
+  Requests() : wakeup_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {}
+  void Raise(std::atomic<bool>& flag) {
+    flag = true;
+    const uint64_t one = 1;
+    (void)!write(wakeup_.get(), &one, sizeof(one));
+  }
+  int fd() const { return wakeup_.get(); }
+  void Clear() {
+    uint64_t count;
+    (void)!read(wakeup_.get(), &count, sizeof(count));
+  }
+  // The loop says which mode it goes by; whoever changed it waits for that.
+  void ShowMode(uint32_t mode) {
+    if (mode == shown_mode_) return;
+    const std::lock_guard lock(mutex_);
+    shown_mode_ = mode;
+    mode_shown_.notify_all();
+  }
+  bool WaitForMode(uint32_t mode) {
+    std::unique_lock lock(mutex_);
+    return mode_shown_.wait_for(lock, std::chrono::seconds(2), [&] { return shown_mode_ == mode || stop; });
+  }
+  std::atomic<bool> stop{false};
+  std::atomic<bool> reopen{false};
+  std::atomic<bool> look_at_mode{false};
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable mode_shown_;
+  std::atomic<uint32_t> shown_mode_{UINT32_MAX};
+  UniqueFd wakeup_;
+};
+
+std::unique_ptr<Encoder> MakeEncoder(const Config& config) {
+  if (config.format == Format::kText)
+    return MakeTextEncoder(config.sink.kind == SinkAddress::Kind::kStdout && isatty(STDOUT_FILENO) != 0);
+  return MakeEveEncoder(config.identity, config.format == Format::kEveStrict);
+}
+
+// Logs the two stats lines every interval.
+class StatsReporter {
+ public:
+  StatsReporter(const Config& config, const SharedState& shared, const PacketCapture& capture)
+      : interval_ns_(config.stats_interval_s * kSecond),
+        shared_(shared),
+        capture_(capture),
+        next_(After(MonotonicNow())) {}
+  void Tick(Timestamp now) {
+    if (interval_ns_ == 0 || now < next_) return;
+    next_ = After(now);
+    Report();
+  }
+  void Report() const {
+    const KernelNumbers kernel = ReadKernelNumbers(&capture_);
+    LOG(INFO) << "stats " << StatsJson(shared_.counters, kernel);
+    LOG(INFO) << "probe stat " << ProbeStatJson(kernel);
+  }
+
+ private:
+  Timestamp After(Timestamp now) const { return Timestamp{now.ns + interval_ns_}; }
+  const uint64_t interval_ns_;
+  const SharedState& shared_;
+  const PacketCapture& capture_;
+  Timestamp next_;
+};
+
+// Waits for a request, or for the source to call. The ring counts as readable whenever a record is there, so only the
+// edge, the kernel's wake-up, may end the wait.
+class Waiter {
+ public:
+  Waiter(int requests, int source) : epoll_(epoll_create1(EPOLL_CLOEXEC)) {
+    Add(requests, EPOLLIN);
+    if (source >= 0) Add(source, EPOLLIN | EPOLLET);
+  }
+  void Wait(int timeout_ms) {
+    epoll_event events[2];
+    epoll_wait(epoll_.get(), events, 2, timeout_ms);
+  }
+
+ private:
+  void Add(int fd, uint32_t events) {
+    epoll_event event{};
+    event.events = events;
+    PCHECK(epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, fd, &event) == 0);
+  }
+  UniqueFd epoll_;
+};
+
+// Reads, parses and delivers until told to stop.
+void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pipeline& pipeline, SinkRunner& sink) {
+  StatsReporter stats(input.config, input.shared, *input.capture);
+  pipeline.FollowMode(input.shared.mode);
+  Waiter waiter(requests.fd(), source.wakeup_fd());
+  int idle_rounds = 0;
+  while (!requests.stop) {
+    const Timestamp now = MonotonicNow();
+    requests.ShowMode(pipeline.UpdateMode());
+    const size_t records = pipeline.RunOnce(now);
+    input.shared.connections.store(pipeline.connection_count(), std::memory_order_relaxed);
+    input.shared.memory_used.store(pipeline.memory_used(), std::memory_order_relaxed);
+    stats.Tick(now);
+    if (requests.reopen.exchange(false)) sink.Reopen();
+    idle_rounds = records > 0 ? 0 : idle_rounds + 1;
+    if (idle_rounds == kIdleRounds) {
+      source.WakeOnNextRecord();
+      continue;  // records may have come before the wish
+    }
+    waiter.Wait(idle_rounds > kIdleRounds ? kAsleepWaitMs : kBusyWaitMs);
+    if (idle_rounds > kIdleRounds) idle_rounds = kIdleRounds - 1;  // wish again before the next sleep
+    requests.Clear();
+  }
+  pipeline.Finish();
+  sink.Shutdown(std::chrono::milliseconds(input.config.shutdown_timeout_ms));
+  stats.Report();
+}
+
+Status EnterSandbox(const WorkerInput& input) {
+  const uint64_t max_data = input.config.memory_limit_bytes * 2 + kDataOverhead;
+  if (Status ok = DropPrivileges(input.attacher, max_data); !ok) return ok;
+  auto listener = LoadWorkerFilter();
+  if (!listener) return std::unexpected(listener.error());
+  if (*listener) {
+    ControlMessage message;
+    message.kind = ControlKind::kSeccompListener;
+    return SendControl(input.control, message, listener->get());
+  }
+  return {};
+}
+
+int Capture(const WorkerInput& input, Requests& requests, ControlClient& control, TailHub& tails) {
+  ControlOpener opener(control, {input.config.sink});
+  auto sink = SinkRunner::Start({.address = input.config.sink, .file_max_bytes = input.config.file_max_bytes},
+                                MakeEncoder(input.config), opener, input.shared.counters);
+  if (!sink) {
+    LOG(ERROR) << sink.error().message;
+    return sink.error().exit_code;
+  }
+  PacketSource source(input.capture->memory(), input.shared.counters);
+  Pipeline pipeline(
+      input.config, source, input.shared.counters, [&](uint64_t cgroup_id) { return control.ContainerOf(cgroup_id); },
+      [&](std::span<const HttpEventPtr> events) {
+        tails.Push(events);
+        (*sink)->Push(events);
+      },
+      /*resumed=*/input.shared.worker_restarts > 0);
+  Loop(input, requests, source, pipeline, **sink);
+  return 0;
+}
+
+}  // namespace
+
+int RunWorker(const WorkerInput& input) {
+  tzset();  // before the time zone's file is out of reach
+  if (Status ok = EnterSandbox(input); !ok) {
+    LOG(ERROR) << ok.error().message;
+    return Error::kEnvironment;
+  }
+  Requests requests;
+  ControlClient control(input.control, [&](ControlKind kind) {
+    requests.Raise(kind == ControlKind::kReopen       ? requests.reopen
+                   : kind == ControlKind::kLookAtMode ? requests.look_at_mode
+                                                      : requests.stop);
+  });
+  TailHub tails(MakeEveEncoder(input.config.identity, /*strict=*/false), MakeTextEncoder(/*colours=*/false),
+                input.shared.counters);
+  const AdminPages pages({.shared = input.shared,
+                          .config_json = input.config.Json(),
+                          .kernel_numbers = [&] { return ReadKernelNumbers(input.capture); },
+                          .set_mode = [&](uint32_t mode) -> Status {
+                            if (auto answer = control.Call(ControlKind::kSetMode, mode); !answer)
+                              return std::unexpected(answer.error());
+                            if (input.capture != nullptr && !requests.WaitForMode(mode))
+                              return EnvironmentError("the worker has not followed yet");
+                            return {};
+                          },
+                          .tails = tails});
+  std::optional<HttpServer> admin;
+  if (!input.admin_listeners.empty()) {
+    std::vector<UniqueFd> listeners;
+    for (const int listener : input.admin_listeners) listeners.emplace_back(listener);
+    admin.emplace(std::move(listeners), [&](const HttpRequest& request) { return pages.Answer(request); });
+  }
+  if (input.capture == nullptr) {
+    Waiter waiter(requests.fd(), -1);
+    while (!requests.stop) waiter.Wait(-1), requests.Clear();
+    return 0;
+  }
+  return Capture(input, requests, control, tails);
+}
+
+}  // namespace podtap

@@ -1,0 +1,127 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "webhook/admission_review.h"
+
+#include <openssl/evp.h>
+
+#include <boost/json/serialize.hpp>
+#include <new>
+
+#include "webhook/review_parser.h"
+
+namespace podtap::webhook {
+namespace {
+
+using Parser = boost::json::basic_parser<ReviewHandler>;
+
+boost::json::parse_options Options() {
+  boost::json::parse_options options;
+  options.max_depth = kMaxJsonDepth;
+  return options;
+}
+
+bool IsSpace(std::string_view text) { return text.find_first_not_of(" \t\r\n") == std::string_view::npos; }
+
+// Feeds all blocks; the error says why the document is not one.
+boost::json::error_code Feed(Parser& parser, std::span<const std::string_view> blocks) {
+  boost::json::error_code error;
+  for (const std::string_view block : blocks) {
+    size_t used = 0;
+    if (!parser.done()) used = parser.write_some(true, block.data(), block.size(), error);
+    if (error) return error;
+    if (parser.done() && !IsSpace(block.substr(used))) return boost::json::error::extra_data;
+  }
+  if (!parser.done()) parser.write_some(false, nullptr, 0, error);
+  return error;
+}
+
+}  // namespace
+
+ParsedReview ParseReview(std::span<const std::string_view> blocks, const boost::json::storage_ptr& memory) {
+  // A value assigned into other memory would be copied.
+  ParsedReview review(memory);
+  Parser parser(Options(), memory, true);
+  try {
+    if (const auto error = Feed(parser, blocks); error) {
+      review.error = error.message();
+    } else {
+      review.document = parser.handler().Release();
+      review.outcome = ParsedReview::Outcome::kOk;
+    }
+  } catch (const std::bad_alloc&) {
+    review.outcome = ParsedReview::Outcome::kTooLarge;
+    review.error = "the document needs more memory than one review may use";
+  } catch (const std::exception& error) {
+    review.error = error.what();
+  }
+  review.uid = parser.handler().uid();
+  return review;
+}
+
+std::string ReadUid(std::string_view beginning) {
+  Parser parser(Options(), boost::json::storage_ptr(), false);
+  boost::json::error_code error;
+  parser.write_some(true, beginning.data(), beginning.size(), error);
+  return parser.handler().uid();
+}
+
+std::optional<ReviewRequest> RequestOf(json::value& document) {
+  json::object* review = document.if_object();
+  if (TextMember(review, "kind") != "AdmissionReview" || TextMember(review, "apiVersion") != "admission.k8s.io/v1")
+    return std::nullopt;
+  json::value* request_value = review->if_contains("request");
+  json::object* request = request_value == nullptr ? nullptr : request_value->if_object();
+  if (request == nullptr) return std::nullopt;
+
+  ReviewRequest out;
+  out.pod = request->if_contains("object");
+  const json::object* kind = ObjectMember(request, "kind");
+  const json::object* resource = ObjectMember(request, "resource");
+  out.is_pod_create = TextMember(request, "operation") == "CREATE" && TextMember(request, "subResource").empty() &&
+                      TextMember(kind, "kind") == "Pod" && TextMember(kind, "group").empty() &&
+                      (resource == nullptr || TextMember(resource, "resource") == "pods") && out.pod != nullptr &&
+                      out.pod->is_object();
+  out.namespace_name = TextMember(request, "namespace");
+  if (out.namespace_name.empty() && out.pod != nullptr)
+    out.namespace_name = TextMember(ObjectMember(out.pod->if_object(), "metadata"), "namespace");
+  return out;
+}
+
+std::string Base64(std::string_view bytes) {
+  // OpenSSL ends what it writes with a zero byte.
+  std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
+  const int size =
+      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
+                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
+  out.resize(static_cast<size_t>(size));
+  return out;
+}
+
+std::string WriteAnswer(const ReviewAnswer& answer) {
+  const auto quoted = [](std::string_view text) { return json::serialize(json::string(text)); };
+  std::string text = R"({"apiVersion":"admission.k8s.io/v1","kind":"AdmissionReview","response":{"uid":)";
+  text.reserve(answer.patch.size() * 4 / 3 + 1024);
+  text.append(quoted(answer.uid)).append(R"(,"allowed":true)");
+  if (!answer.patch.empty())
+    text.append(R"(,"patchType":"JSONPatch","patch":")").append(Base64(answer.patch)).append("\"");
+  if (!answer.audit_annotations.empty()) {
+    text.append(R"(,"auditAnnotations":)");
+    char separator = '{';
+    for (const auto& [key, value] : answer.audit_annotations) {
+      text.append(1, separator).append(quoted(key)).append(":").append(quoted(value));
+      separator = ',';
+    }
+    text += '}';
+  }
+  if (!answer.warnings.empty()) {
+    text.append(R"(,"warnings":)");
+    char separator = '[';
+    for (const std::string& warning : answer.warnings) {
+      text.append(1, separator).append(quoted(warning));
+      separator = ',';
+    }
+    text += ']';
+  }
+  return text.append("}}");
+}
+
+}  // namespace podtap::webhook

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: Apache-2.0
+// AdmissionReview, admission.k8s.io/v1: reading the request and writing the answer. The body comes in blocks as they
+// were received and is hostile: nesting is bounded by 128, memory by a limit; what the decision never looks at
+// (managedFields, status, oldObject, options, userInfo) is skipped while it is parsed and costs no memory. The uid is
+// noted as soon as it is seen, so that a body that goes wrong later can still be answered.
+#pragma once
+
+#include <boost/json/storage_ptr.hpp>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "webhook/json_view.h"
+
+namespace podtap::webhook {
+
+inline constexpr size_t kMaxJsonDepth = 128;
+
+struct ParsedReview {
+  explicit ParsedReview(boost::json::storage_ptr memory = {}) : document(std::move(memory)) {}
+  enum class Outcome { kOk, kBad, kTooLarge };
+  Outcome outcome = Outcome::kBad;
+  std::string uid;       // empty: could not be read
+  json::value document;  // the whole review; null unless kOk
+  std::string error;     // one line, for the log
+};
+
+// Parses the blocks, one after the other, as one document in `memory`, which must outlive the result. Never throws.
+ParsedReview ParseReview(std::span<const std::string_view> blocks, const boost::json::storage_ptr& memory);
+
+// The uid from the beginning of a review that was not kept; empty if it does not hold one.
+std::string ReadUid(std::string_view beginning);
+
+// The request inside a parsed review.
+struct ReviewRequest {
+  std::string_view namespace_name;
+  bool is_pod_create = false;
+  json::value* pod = nullptr;  // request.object, inside the document
+};
+// Nothing if the document is not an AdmissionReview v1 with a request.
+std::optional<ReviewRequest> RequestOf(json::value& document);
+
+struct ReviewAnswer {
+  std::string uid;
+  std::string patch;  // JSON text, or empty for none
+  std::vector<std::string> warnings;
+  std::vector<std::pair<std::string, std::string>> audit_annotations;
+};
+// The body of the answer; always allowed.
+std::string WriteAnswer(const ReviewAnswer& answer);
+
+std::string Base64(std::string_view bytes);
+
+}  // namespace podtap::webhook

@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+// Decide: whether a pod gets the sidecar, why, and with which settings. A pure function of pod, namespace, cluster
+// facts and configuration; the webhook and the offline tool share it. Order: never (the pod cannot or must not have
+// one), the pod's annotation, the namespace's label, --mirror_all_namespaces, the revision, and then whatever would
+// make the pod fail.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "webhook/injector_config.h"
+#include "webhook/json_view.h"
+#include "webhook/namespaces.h"
+#include "webhook/reasons.h"
+
+namespace podtap::webhook {
+
+enum class ModeFrom : uint8_t { kPod, kNamespace, kDefault };
+enum class Shape : uint8_t { kNative, kContainer };
+
+// What a pod's author has chosen, checked; empty means the default.
+struct ChosenSettings {
+  std::string max_body_bytes;
+  std::string log_level;
+  std::string cpu_limit;
+  std::string memory_limit;
+  std::string sink;  // the sink itself, no longer its name; never empty
+};
+
+struct DecisionInput {
+  const json::object& pod;
+  std::string_view namespace_name;
+  const NamespaceInfo* namespace_info = nullptr;  // nullptr: nothing is known about it
+  bool is_pod_create = true;
+};
+
+struct Decision {
+  bool inject = false;
+  Reason reason = Reason::kNotAsked;
+  std::string decided_by;  // for people: "pod annotation mirror.traceable.ai/enabled=true"
+  bool asked = false;      // pod or namespace asked for capture, whatever came of it
+  std::string mode;
+  ModeFrom mode_from = ModeFrom::kDefault;
+  std::string mode_decided_by;
+  Shape shape = Shape::kNative;
+  ChosenSettings settings;
+  std::vector<std::string> warnings;  // at most 120 characters each, without control characters
+};
+
+Decision Decide(const DecisionInput& input, const InjectorConfig& config);
+
+std::string_view TextOf(ModeFrom from);
+
+}  // namespace podtap::webhook

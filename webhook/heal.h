@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: Apache-2.0
+// Healing. Webhooks that decode pods into old Go types drop fields that they do not know; our init container without
+// its restartPolicy would keep the pod from ever starting.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "webhook/decide.h"
+
+namespace podtap::webhook {
+
+// The path of our init container, if it is the one that we would add to this pod now in everything but restartPolicy,
+// which is missing. Fields that the API server has filled in with their defaults do not count as a difference.
+std::optional<std::string> PathOfStrippedContainer(const json::object& pod, const Decision& decision,
+                                                   const InjectorConfig& config);
+
+}  // namespace podtap::webhook

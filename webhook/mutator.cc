@@ -1,0 +1,107 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "webhook/mutator.h"
+
+#include <glog/logging.h>
+
+#include <algorithm>
+#include <exception>
+
+#include "webhook/admission_review.h"
+#include "webhook/inject.h"
+#include "webhook/pod_settings.h"
+#include "webhook/review_memory.h"
+
+namespace podtap::webhook {
+namespace {
+
+// A document of real pods takes less than six times its text; the limit bounds what a hostile one can.
+size_t MemoryLimitFor(size_t body_bytes) {
+  constexpr size_t kLeast = 1 << 20, kMost = 40 << 20, kTimes = 8;
+  return std::min(kMost, kLeast + kTimes * body_bytes);
+}
+
+// "namespace/name", for the log. A pod of a ReplicaSet has no name yet.
+std::string NameOf(const ReviewRequest& request) {
+  const json::object* metadata = ObjectMember(request.pod->if_object(), "metadata");
+  std::string name(TextMember(metadata, "name"));
+  if (name.empty()) name = std::string(TextMember(metadata, "generateName")) + "*";
+  return Printable(request.namespace_name, 63) + "/" + Printable(name, 253);
+}
+
+void LogOutcome(const ReviewRequest& request, const Outcome& outcome) {
+  const Decision& decision = outcome.decision;
+  if (Injects(decision.reason) && decision.reason != Reason::kHealed)
+    LOG(INFO) << "injected " << NameOf(request) << ": " << TextOf(decision.reason) << ", mode " << decision.mode << " ("
+              << TextOf(decision.mode_from) << ")";
+  else if (decision.asked || outcome.has_patch || decision.reason == Reason::kPatchFailed)
+    LOG(INFO) << "skipped " << NameOf(request) << ": " << TextOf(decision.reason) << " ("
+              << Printable(decision.decided_by, 100) << ")";
+  else
+    VLOG(1) << "skipped " << NameOf(request) << ": " << TextOf(decision.reason);
+}
+
+}  // namespace
+
+MutateAnswer Mutator::Unchanged(const std::string& uid, Reason reason) const {
+  if (uid.empty()) {
+    metrics_.requests_bad.fetch_add(1, std::memory_order_relaxed);
+    return {400, "the body holds no AdmissionReview with a request.uid\n"};
+  }
+  metrics_.CountDecision(reason);
+  metrics_.requests_ok.fetch_add(1, std::memory_order_relaxed);
+  ReviewAnswer answer{
+      .uid = uid, .patch = {}, .warnings = {}, .audit_annotations = {{"reason", std::string(TextOf(reason))}}};
+  return {200, WriteAnswer(answer)};
+}
+
+MutateAnswer Mutator::AllowUnread(std::string_view beginning, Reason reason) const {
+  try {
+    return Unchanged(ReadUid(beginning), reason);
+  } catch (const std::exception& error) {
+    LOG(ERROR) << "reading a uid: " << error.what();
+    return {400, "the body could not be read\n"};
+  }
+}
+
+MutateAnswer Mutator::Mutate(std::span<const std::string_view> body) const {
+  try {
+    return MutateOrThrow(body);
+  } catch (const std::exception& error) {
+    LOG(ERROR) << "answering a review: " << error.what();
+  }
+  return AllowUnread(body.empty() ? std::string_view() : body[0], Reason::kInternalError);
+}
+
+MutateAnswer Mutator::MutateOrThrow(std::span<const std::string_view> body) const {
+  size_t bytes = 0;
+  for (const std::string_view block : body) bytes += block.size();
+  ReviewMemory memory(MemoryLimitFor(bytes));
+  ParsedReview review = ParseReview(body, &memory);
+  if (review.outcome != ParsedReview::Outcome::kOk) {
+    LOG_EVERY_T(WARNING, 1) << "a review was not understood: " << review.error;
+    return Unchanged(review.uid,
+                     review.outcome == ParsedReview::Outcome::kTooLarge ? Reason::kTooLarge : Reason::kBadReview);
+  }
+  auto request = RequestOf(review.document);
+  if (!request) return Unchanged(review.uid, Reason::kBadReview);
+  if (review.uid.empty() || !request->is_pod_create) return Unchanged(review.uid, Reason::kNotPodCreate);
+
+  const auto namespace_info = request->namespace_name.empty() ? nullptr : namespaces_.Find(request->namespace_name);
+  // Names inside the document move when the patch is applied to it.
+  const std::string namespace_name(request->namespace_name);
+  request->namespace_name = namespace_name;
+  Outcome outcome = Inject(*request->pod, namespace_name, namespace_info.get(), config_);
+  LogOutcome(*request, outcome);
+  metrics_.CountDecision(outcome.decision.reason);
+  metrics_.requests_ok.fetch_add(1, std::memory_order_relaxed);
+  metrics_.warnings.fetch_add(outcome.warnings.size(), std::memory_order_relaxed);
+  ReviewAnswer answer;
+  answer.uid = std::move(review.uid);
+  if (outcome.has_patch) answer.patch = PatchText(outcome.operations);
+  answer.warnings = std::move(outcome.warnings);
+  answer.audit_annotations = {{"reason", std::string(TextOf(outcome.decision.reason))},
+                              {"result", Injects(outcome.decision.reason) ? "injected" : "skipped"}};
+  return {200, WriteAnswer(answer)};
+}
+
+}  // namespace podtap::webhook
