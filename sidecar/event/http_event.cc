@@ -26,8 +26,37 @@ void AppendNumber(uint64_t value, std::string& out) {
   out.append(digits.data(), static_cast<size_t>(end - digits.data()));
 }
 
+// RFC 9113 section 7.
+constexpr std::string_view kHttp2Errors[] = {"NO_ERROR",
+                                             "PROTOCOL_ERROR",
+                                             "INTERNAL_ERROR",
+                                             "FLOW_CONTROL_ERROR",
+                                             "SETTINGS_TIMEOUT",
+                                             "STREAM_CLOSED",
+                                             "FRAME_SIZE_ERROR",
+                                             "REFUSED_STREAM",
+                                             "CANCEL",
+                                             "COMPRESSION_ERROR",
+                                             "CONNECT_ERROR",
+                                             "ENHANCE_YOUR_CALM",
+                                             "INADEQUATE_SECURITY",
+                                             "HTTP_1_1_REQUIRED"};
+
+// https://github.com/grpc/grpc/blob/master/doc/statuscodes.md
+constexpr std::string_view kGrpcStatuses[] = {
+    "OK",        "CANCELLED",      "UNKNOWN",           "INVALID_ARGUMENT",   "DEADLINE_EXCEEDED",
+    "NOT_FOUND", "ALREADY_EXISTS", "PERMISSION_DENIED", "RESOURCE_EXHAUSTED", "FAILED_PRECONDITION",
+    "ABORTED",   "OUT_OF_RANGE",   "UNIMPLEMENTED",     "INTERNAL",           "UNAVAILABLE",
+    "DATA_LOSS", "UNAUTHENTICATED"};
+
 }  // namespace
 
+std::string_view TextOfHttp2Error(uint32_t code) {
+  return code < std::size(kHttp2Errors) ? kHttp2Errors[code] : std::string_view();
+}
+std::string_view TextOfGrpcStatus(uint32_t status) {
+  return status < std::size(kGrpcStatuses) ? kGrpcStatuses[status] : std::string_view();
+}
 std::string_view TextOf(Tag tag) { return kTags[static_cast<size_t>(tag)].text; }
 std::string_view MeaningOf(Tag tag) { return kTags[static_cast<size_t>(tag)].meaning; }
 

@@ -47,12 +47,28 @@ void AppendContentRange(std::string_view value, JsonObject& http, std::string& o
   object.End();
 }
 
+// Each side's own reset; a code without a name is left out, as the schema has only names.
+void AppendHttp2(const Http2Stream& stream, JsonObject& http, std::string& out) {
+  http.Key("http2");
+  JsonObject object(out);
+  object.Number("stream_id", stream.id);
+  for (const auto& [key, code] : {std::pair{"request", stream.request_error}, {"response", stream.response_error}}) {
+    if (!code || TextOfHttp2Error(*code).empty()) continue;
+    object.Key(key);
+    JsonObject side(out);
+    side.String("error_code", TextOfHttp2Error(*code));
+    side.End();
+  }
+  object.End();
+}
+
 void AppendHttp(const HttpEvent& event, bool without_bodies, std::string& out) {
   JsonObject http(out);
   const RequestFields request = FindRequestFields(event.request.headers);
   const ResponseFields response = FindResponseFields(event.response.headers);
   if (event.request.seen) {
-    const RequestHost host = HostOf(event.method, event.target, request.host);
+    const RequestHost host =
+        HostOf(event.method, event.target, event.authority.empty() ? request.host : std::string_view(event.authority));
     http.StringIfAny("hostname", host.name);
     if (host.port) http.Number("http_port", *host.port);
     http.String("url", event.target);
@@ -66,6 +82,10 @@ void AppendHttp(const HttpEvent& event, bool without_bodies, std::string& out) {
     http.StringIfAny("http_method", event.method);
   }
   http.StringIfAny("protocol", event.version);
+  if (event.http2) {
+    http.String("version", "2");
+    AppendHttp2(*event.http2, http, out);
+  }
   if (event.response.seen) {
     if (event.status != 0) http.Number("status", event.status);
     http.StringIfAny("redirect", response.location);
@@ -96,6 +116,7 @@ void AppendSizes(std::string_view key, const HttpMessage& message, bool without_
   sizes.Number("body_bytes", message.body_bytes);
   sizes.Number("body_captured_bytes", without_bodies ? size_t{0} : message.body.size());
   sizes.Number("missing_bytes", message.missing_bytes);
+  if (message.unknown_fields != 0) sizes.Number("unknown_fields", message.unknown_fields);
   sizes.End();
 }
 
@@ -127,7 +148,7 @@ class EveEncoder : public Encoder {
     record.Number("dest_port", event.server().port);
     record.String("proto", "TCP");
     record.Number("ip_v", event.server().is_v4() ? 4 : 6);
-    record.String("app_proto", "http");
+    record.String("app_proto", event.http2 ? "http2" : "http");
     record.Number("tx_id", event.exchange == 0 ? 0 : event.exchange - 1);
     record.Key("http");
     AppendHttp(event, without_bodies, out);
@@ -168,12 +189,34 @@ class EveEncoder : public Encoder {
     podtap.Number("duration_us", event.duration_ns() / 1000);
     AppendSizes("request", event.request, without_bodies, podtap, out);
     AppendSizes("response", event.response, without_bodies, podtap, out);
+    podtap.StringIfAny("scheme", event.scheme);
+    podtap.StringIfAny("protocol", event.protocol);
+    if (event.grpc) AppendGrpc(event, *event.grpc, podtap, out);
     podtap.Key("informational");
     AppendInformational(event, out);
     podtap.Bool("complete", event.complete);
     podtap.Key("tags");
     AppendTags(event.tags, without_bodies, out);
     podtap.End();
+  }
+
+  static void AppendGrpc(const HttpEvent& event, const GrpcCall& call, JsonObject& podtap, std::string& out) {
+    podtap.Key("grpc");
+    JsonObject grpc(out);
+    grpc.StringIfAny("service", call.service);
+    grpc.StringIfAny("method", call.method);
+    if (call.status) grpc.Number("status", *call.status);
+    grpc.StringIfAny("message", call.message);
+    if (call.requests.count) grpc.Number("messages_request", *call.requests.count);
+    if (call.responses.count) grpc.Number("messages_response", *call.responses.count);
+    grpc.StringIfAny("timeout", call.timeout);
+    grpc.Bool("compressed", call.compressed);
+    if (call.web) grpc.Bool("web", true);
+    AppendTime("request_first_message", event, call.requests.first, grpc, out);
+    AppendTime("request_last_message", event, call.requests.last, grpc, out);
+    AppendTime("response_first_message", event, call.responses.first, grpc, out);
+    AppendTime("response_last_message", event, call.responses.last, grpc, out);
+    grpc.End();
   }
 
   static void AppendInformational(const HttpEvent& event, std::string& out) {

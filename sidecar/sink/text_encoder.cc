@@ -2,7 +2,8 @@
 // One line per exchange for people:
 //   12:00:01.123 ◀ GET /api?x=1 200 1.3ms 0B/150B 10.0.0.7:51234
 // time of day (of the machine's time zone), ◀ ingress or ▶ egress, method, target, status, duration, body bytes of
-// request and response, the other end's address; then `!incomplete` and the tags in brackets where there are any. What
+// request and response, the other end's address; then the status of a gRPC call (`grpc=NOT_FOUND`), `!incomplete` and
+// the tags in brackets where there are any. What
 // peers wrote is shown so that it cannot steer a terminal or break the line: see AppendVisible.
 #include <ctime>
 #include <utility>
@@ -147,6 +148,7 @@ class TextEncoder : public Encoder {
     AppendSize(event.response.body_bytes, out);
     out += ' ';
     out += event.connection.remote.Text();
+    if (event.grpc) AppendGrpc(*event.grpc, out);
     AppendRemarks(event, without_bodies, out);
     out += '\n';
   }
@@ -163,6 +165,19 @@ class TextEncoder : public Encoder {
     }
     Colour(ColourOf(event.status), out);
     AppendNumber(event.status, out);
+    Colour(kReset, out);
+  }
+
+  void AppendGrpc(const GrpcCall& call, std::string& out) const {
+    Colour(call.status.value_or(1) == 0 ? kGreen : kRed, out);
+    out += " grpc=";
+    if (!call.status) {
+      out += '-';
+    } else if (const std::string_view name = TextOfGrpcStatus(*call.status); !name.empty()) {
+      out.append(name);
+    } else {
+      AppendNumber(*call.status, out);
+    }
     Colour(kReset, out);
   }
 

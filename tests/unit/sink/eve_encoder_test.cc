@@ -207,6 +207,54 @@ TEST(EveEncoder, WithoutBodiesSaysSo) {
   EXPECT_EQ(record.at("podtap").at("response").at("body_bytes"), 150);
 }
 
+HttpEvent GrpcEvent() {
+  HttpEvent event = SampleEvent();
+  event.request.headers.Clear();
+  event.version = event.response_version = "HTTP/2";
+  event.method = "POST";
+  event.target = "/shop.Cart/Add";
+  event.scheme = "http";
+  event.authority = "shop.example:8080";
+  event.http2 = Http2Stream{.id = 5, .request_error = 8, .response_error = std::nullopt};
+  GrpcCall call;
+  call.service = "shop.Cart";
+  call.method = "Add";
+  call.status = 5;
+  call.message = "no such item";
+  call.timeout = "100m";
+  call.requests = {.count = 1, .first = event.request.start, .last = event.request.start};
+  call.responses.count = std::nullopt;
+  event.grpc = call;
+  return event;
+}
+
+TEST(EveEncoder, AnHttp2StreamSaysItsVersionAndId) {
+  const HttpEvent event = GrpcEvent();
+  const json::object record = json::parse(Record(event, true)).as_object();
+  EXPECT_EQ(record.at("app_proto"), "http2");
+  const json::object http = Http(event);
+  EXPECT_EQ(http.at("version"), "2");
+  EXPECT_EQ(http.at("protocol"), "HTTP/2");
+  EXPECT_EQ(http.at("hostname"), "shop.example");
+  EXPECT_EQ(http.at("http_port"), 8080);
+  EXPECT_EQ(json::serialize(http.at("http2")), R"({"stream_id":5,"request":{"error_code":"CANCEL"}})");
+}
+
+TEST(EveEncoder, AGrpcCallIsDescribedWithWhatIsKnown) {
+  EXPECT_EQ(json::serialize(Podtap(GrpcEvent()).at("grpc")),
+            R"({"service":"shop.Cart","method":"Add","status":5,"message":"no such item","messages_request":1,)"
+            R"("timeout":"100m","compressed":false,"request_first_message":"2026-01-01T12:00:01.123456789Z",)"
+            R"("request_last_message":"2026-01-01T12:00:01.123456789Z"})");
+  EXPECT_EQ(Podtap(GrpcEvent()).at("scheme"), "http");
+}
+
+TEST(EveEncoder, FieldsThatCouldNotBeDecodedAreCounted) {
+  HttpEvent event = GrpcEvent();
+  event.request.unknown_fields = 3;
+  EXPECT_EQ(Podtap(event).at("request").at("unknown_fields"), 3);
+  EXPECT_FALSE(Podtap(event).at("response").as_object().contains("unknown_fields"));
+}
+
 TEST(EveEncoder, ALoopbackExchangeIsMarked) {
   HttpEvent event = SampleEvent();
   event.connection.loopback = true;

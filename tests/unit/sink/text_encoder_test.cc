@@ -30,6 +30,15 @@ TEST_F(TextEncoder, AnIngressExchangeIsOneLine) {
   EXPECT_EQ(Line(event_), "12:00:01.123 ◀ GET /api?x=1 200 1.3ms 0B/150B 10.0.0.7:51234\n");
 }
 
+TEST_F(TextEncoder, AGrpcCallShowsItsStatus) {
+  event_.grpc = GrpcCall{};
+  EXPECT_EQ(Line(event_), "12:00:01.123 ◀ GET /api?x=1 200 1.3ms 0B/150B 10.0.0.7:51234 grpc=-\n");
+  event_.grpc->status = 5;
+  EXPECT_TRUE(Line(event_).ends_with(" grpc=NOT_FOUND\n"));
+  event_.grpc->status = 77;
+  EXPECT_TRUE(Line(event_).ends_with(" grpc=77\n"));
+}
+
 TEST_F(TextEncoder, AnEgressExchangeShowsTheServer) {
   event_.connection.role = Role::kOpened;
   event_.connection.remote = Endpoint::V4(93, 184, 216, 34, 80);
