@@ -39,6 +39,7 @@ Session::Next Http1Session::OnEvent(const StreamEvent& event) {
     OnBytes(bytes->direction, Text(bytes->data), bytes->position, event.at);
   } else if (const auto* gap = std::get_if<Gap>(&event.what)) {
     OnGap(*gap, event.at);
+    last_at_ = std::max(last_at_, event.at);  // its bytes passed
   } else if (const auto* conflict = std::get_if<Conflict>(&event.what)) {
     OnConflict(conflict->direction);
   } else if (const auto* ended = std::get_if<Ended>(&event.what)) {

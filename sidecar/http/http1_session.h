@@ -27,6 +27,8 @@ class Http1Session final : public Session, private MessageReader::Handler, priva
   // What is left of a body must be worth the message that skips it.
   static constexpr uint64_t kSmallestSkip = 65536;
   static constexpr size_t kMaxWaiting = 65536;
+  // Bytes that pass uncopied at our wish are announced at least this often (bpf/packet_capture.bpf.c: each second).
+  static constexpr uint64_t kAnnouncedWithinNs = 2'000'000'000;
 
   struct Start {
     bool mid_stream = false;    // messages may have gone before that nobody saw

@@ -174,7 +174,10 @@ void Http1Session::OnTick(Timestamp now) {
   const uint64_t silent = NanosecondsBetween(last_at_, now);
   if (silent >= kSettleNs) queue_.Settle();
   const bool unfinished = queue_.unfinished() || request_reader_.in_head() || response_reader_.in_head();
-  if (unfinished && silent >= context_.limits.idle_timeout_ns) Abandon(Tag::kTimeout);
+  const bool skipping = (request_reader_.in_body() && skip_asked_[IndexOf(client_)] != 0) ||
+                        (response_reader_.in_body() && skip_asked_[IndexOf(Opposite(client_))] != 0);
+  const uint64_t patience = context_.limits.idle_timeout_ns + (skipping ? kAnnouncedWithinNs : 0);
+  if (unfinished && silent >= patience) Abandon(Tag::kTimeout);
 }
 
 void Http1Session::Abandon(Tag why) {

@@ -179,6 +179,29 @@ TEST(Http1Timeout, BytesKeepAnExchangeAlive) {
   EXPECT_TRUE(s[0].complete);
 }
 
+TEST(Http1Timeout, BytesThatAreSkippedKeepAnExchangeAlive) {
+  HttpLimits limits = Patience(10);
+  limits.max_body_bytes = 10;
+  Story s(Table::WithLimits(limits));
+  s.Open().Ingress(Get("/")).Egress("HTTP/1.1 200 OK\r\nContent-Length: 1000010\r\n\r\n0123456789");
+  for (int i = 0; i < 10; ++i) s.Wait(9).Skip(Direction::kEgress, 100'000);
+  ASSERT_EQ(s.events().size(), 1u);
+  EXPECT_TRUE(s[0].complete);
+  EXPECT_EQ(s[0].response.body_bytes, 1'000'010u);
+  EXPECT_THAT(TagTexts(s[0]), ::testing::ElementsAre("truncated"));
+}
+
+TEST(Http1Timeout, BytesThatAreSkippedMayBeAnnouncedASecondLate) {
+  HttpLimits limits = Patience(1);
+  limits.max_body_bytes = 10;
+  Story s(Table::WithLimits(limits));
+  s.Open().Ingress(Get("/")).Egress("HTTP/1.1 200 OK\r\nContent-Length: 1000010\r\n\r\n0123456789").Wait(2);
+  EXPECT_TRUE(s.events().empty());
+  s.Wait(2);
+  ASSERT_EQ(s.events().size(), 1u) << "but silence is silence";
+  EXPECT_FALSE(s[0].complete);
+}
+
 TEST(Http1Timeout, LateAnswersOfManyRequestsAreSwallowedInOrder) {
   Story s(Table::WithLimits(Patience(10)));
   s.Open().Ingress("HEAD /1 HTTP/1.1\r\n\r\n" + Get("/2") + "HEAD /3 HTTP/1.1\r\n\r\n").Wait(11);
