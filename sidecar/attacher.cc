@@ -76,6 +76,7 @@ struct Attacher::Worker {
   pid_t pid = -1;
   UniqueFd control;
   UniqueFd seccomp;
+  bool sent_listener = false;
   Timestamp started;
 };
 
@@ -122,7 +123,10 @@ Result<int> Attacher::Run() {
       }
     }
     if (!worker_ && !ending_ && (capture_ || config_.keep_running) && MonotonicNow() >= next_worker_) {
-      if (Status ok = StartWorker(); !ok) LOG(ERROR) << ok.error().message;
+      if (Status ok = StartWorker(); !ok) {
+        LOG(ERROR) << ok.error().message;
+        next_worker_ = In(kLastWorkerBackoffMs);
+      }
     }
     pollfd waiting[] = {{signals_.get(), POLLIN, 0},
                         {worker_ ? worker_->control.get() : -1, POLLIN, 0},
@@ -130,7 +134,7 @@ Result<int> Attacher::Run() {
                         {options_.end_when_readable, POLLIN, 0}};
     if (poll(waiting, std::size(waiting), TimeoutMs()) < 0 && errno != EINTR) break;
     if ((waiting[1].revents & POLLIN) != 0) OnControl();
-    if (waiting[2].revents != 0) OnSeccomp();
+    if (waiting[2].revents != 0) OnSeccomp(waiting[2].revents);
     if ((waiting[3].revents & POLLIN) != 0) ending_ = true;
     if ((waiting[0].revents & POLLIN) != 0) {
       signalfd_siginfo signal;
@@ -201,6 +205,7 @@ Status Attacher::TryAttach() {
   target_ = *std::move(target);
   containers_ = std::make_unique<ContainerNames>(*target_);
   shared_->SetReason("");
+  last_failure_.clear();
   shared_->attached_ns = MonotonicNow().ns;
   shared_->capture_state = CaptureState::kAttached;
   LOG(INFO) << "attached to " << target_->path;
@@ -213,7 +218,9 @@ Status Attacher::TryAttach() {
 
 void Attacher::Fail(const Error& error) {
   if (options_.broken_configuration) shared_->capture_state = CaptureState::kConfiguration;
-  if (shared_->Reason() != error.message) LOG(ERROR) << "not capturing: " << error.message;
+  // Said once, however long it is (the shared page has room for a line).
+  if (last_failure_ != error.message) LOG(ERROR) << "not capturing: " << error.message;
+  last_failure_ = error.message;
   shared_->SetReason(error.message);
   attempt_backoff_ms_ = std::clamp(attempt_backoff_ms_ * 2, kFirstBackoffMs, kLastBackoffMs);
   next_attempt_ = In(attempt_backoff_ms_);
@@ -229,11 +236,12 @@ Status Attacher::StartWorker() {
   worker->started = MonotonicNow();
   const pid_t self = getpid();
   const pid_t pid = fork();
-  if (pid < 0) {
-    next_worker_ = In(kLastWorkerBackoffMs);
-    return ErrnoError("cannot start the worker");
-  }
+  if (pid < 0) return ErrnoError("cannot start the worker");
   if (pid == 0) {
+    if (Status ok = shared_->KeepFromWriting(); !ok) {
+      LOG(ERROR) << ok.error().message;
+      _exit(Error::kEnvironment);
+    }
     BeEndedFirst();  // a worker can be replaced
     worker->control.reset();
     signals_.reset();
@@ -281,7 +289,10 @@ void Attacher::OnControl() {
     case ControlKind::kOpenSink:
     case ControlKind::kRotateSink: {
       if (message.value != 0) return Answer(message.id, EnvironmentError("no such sink"));
-      if (message.kind == ControlKind::kRotateSink) return Answer(message.id, opener_->Rotate(config_.sink));
+      if (message.kind == ControlKind::kRotateSink) {
+        if (Status ok = MayRotate(config_.sink, config_.file_max_bytes); !ok) return Answer(message.id, ok);
+        return Answer(message.id, opener_->Rotate(config_.sink));
+      }
       const auto descriptor = opener_->Open(config_.sink);
       if (!descriptor) return Answer(message.id, std::unexpected(descriptor.error()));
       return Answer(message.id, {}, descriptor->get());
@@ -295,7 +306,9 @@ void Attacher::OnControl() {
       SetMode(static_cast<Mode>(message.value));
       return Answer(message.id, {});
     case ControlKind::kSeccompListener:
-      worker_->seccomp = std::move(received->descriptor);
+      // Once, while it was not yet under the filter: a later one could only be meant to hide refusals.
+      if (received->descriptor && !std::exchange(worker_->sent_listener, true))
+        worker_->seccomp = std::move(received->descriptor);
       return;
     default:
       return;
@@ -317,13 +330,18 @@ void Attacher::Tell(ControlKind kind) {
   (void)SendControl(worker_->control.get(), message);
 }
 
-void Attacher::OnSeccomp() {
-  const int call = AnswerRefusal(worker_->seccomp.get());
-  if (call < 0) {
+void Attacher::OnSeccomp(short revents) {
+  if (!worker_ || !worker_->seccomp) return;
+  if ((revents & POLLIN) == 0) {  // nobody is left under the filter
     worker_->seccomp.reset();
     return;
   }
-  if (shared_->seccomp_violations.fetch_add(1) == 0) LOG(WARNING) << "the worker was refused system call " << call;
+  const int call = AnswerRefusal(worker_->seccomp.get());
+  CountViolation(call < 0 ? "" : " " + std::to_string(call));
+}
+
+void Attacher::CountViolation(const std::string& what) {
+  if (shared_->seccomp_violations.fetch_add(1) == 0) LOG(WARNING) << "the worker was refused system call" << what;
 }
 
 void Attacher::SetMode(Mode mode) {
@@ -381,6 +399,7 @@ void Attacher::OnWorkerEnd(int status) {
   shared_->worker_pid = 0;
   if (ending_ || stopping_worker_) return;
   shared_->worker_restarts.fetch_add(1);
+  if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) CountViolation(" execve");
   if (WIFSIGNALED(status))
     LOG(ERROR) << "the worker was ended by signal " << WTERMSIG(status) << "; starting another";
   else
@@ -410,7 +429,7 @@ void Attacher::WaitForOthers() {
     pollfd waiting[] = {{worker_->control.get(), POLLIN, 0}, {worker_->seccomp.get(), POLLIN, 0}};
     poll(waiting, 2, 50);
     if ((waiting[0].revents & POLLIN) != 0) OnControl();
-    if (waiting[1].revents != 0) OnSeccomp();
+    if (waiting[1].revents != 0) OnSeccomp(waiting[1].revents);
     ReapChildren();
   }
 }
@@ -425,7 +444,7 @@ void Attacher::StopWorker(bool flush) {
         {worker_->control.get(), POLLIN, 0}, {worker_->seccomp.get(), POLLIN, 0}, {signals_.get(), POLLIN, 0}};
     poll(waiting, 3, 100);
     if ((waiting[0].revents & POLLIN) != 0) OnControl();
-    if (waiting[1].revents != 0) OnSeccomp();
+    if (waiting[1].revents != 0) OnSeccomp(waiting[1].revents);
     signalfd_siginfo signal;
     while (read(signals_.get(), &signal, sizeof(signal)) == sizeof(signal)) OnSignal(signal);
     ReapChildren();

@@ -55,7 +55,8 @@ class Attacher {
   void StopWorker(bool flush);
   void OnSignal(const signalfd_siginfo& signal);
   void OnControl();
-  void OnSeccomp();
+  void OnSeccomp(short revents);
+  void CountViolation(const std::string& what);
   void OnWorkerEnd(int status);
   void ReapChildren();
   void SkipPoison();
@@ -84,6 +85,7 @@ class Attacher {
   bool ending_ = false;
   bool stopping_worker_ = false;  // inside StopWorker(): its end is no accident
   std::optional<Error> error_;    // ends Run()
+  std::string last_failure_;      // said in the log
   Timestamp next_attempt_;
   uint64_t attempt_backoff_ms_ = 0;
   Timestamp next_worker_;

@@ -2,6 +2,7 @@
 #include "sidecar/control.h"
 
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -68,6 +69,14 @@ std::optional<ReceivedControl> ReceiveControl(int socket) {
   if (size != sizeof(received.message) || (header.msg_flags & MSG_TRUNC) != 0) return std::nullopt;
   received.message.text[sizeof(received.message.text) - 1] = '\0';
   return received;
+}
+
+Status MayRotate(const SinkAddress& sink, uint64_t file_max_bytes) {
+  struct stat file{};
+  const bool may = sink.kind == SinkAddress::Kind::kFile && file_max_bytes > 0 &&
+                   lstat(sink.path.c_str(), &file) == 0 && S_ISREG(file.st_mode) && file.st_size > 0;
+  if (!may) return EnvironmentError("sink " + sink.Text() + " is not to be rotated");
+  return {};
 }
 
 }  // namespace podtap

@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "base/unique_fd.h"
+#include "sidecar/sink/sink.h"
 
 namespace podtap {
 
@@ -55,5 +56,9 @@ struct ReceivedControl {
 };
 // Waits for one message. Empty: the other side is gone, or sent something that is not a message.
 std::optional<ReceivedControl> ReceiveControl(int socket);
+
+// Whether a worker's kRotateSink is to be followed: a worker in the hands of an attacher may ask for anything. Only a
+// regular file with something in it, and only where rotation was configured.
+Status MayRotate(const SinkAddress& sink, uint64_t file_max_bytes);
 
 }  // namespace podtap

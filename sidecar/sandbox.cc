@@ -102,6 +102,11 @@ int AddWorkerRules(scmp_filter_ctx filter) {
     if (result != 0 && result != -EDOM && result != -EFAULT && error == 0) error = result;
   };
   for (const int call : kAllowed) allow(call);
+  // A worker that starts programs is no worker of ours any more. Only an end outranks the refusal that it inherits from
+  // RefuseExec(), which would stay unseen otherwise.
+  for (const int call : {SCMP_SYS(execve), SCMP_SYS(execveat)})
+    if (const int result = seccomp_rule_add(filter, SCMP_ACT_KILL_PROCESS, call, 0); result != 0 && error == 0)
+      error = result;
   // Memory, but none that can be run.
   allow(SCMP_SYS(mmap), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
   allow(SCMP_SYS(mprotect), SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -177,6 +182,7 @@ int AnswerRefusal(int listener) {
   seccomp_notif_resp* response = nullptr;
   if (seccomp_notify_alloc(&request, &response) != 0) return -1;
   int call = -1;
+  // ENOENT: whoever made the call was interrupted or has ended meanwhile.
   if (seccomp_notify_receive(listener, request) == 0) {
     call = request->data.nr;
     *response = {};

@@ -26,10 +26,12 @@ Status DropPrivileges(pid_t parent, uint64_t max_data_bytes);
 
 // Allows the calls that the worker makes and no others. What is refused fails with EPERM; the returned descriptor tells
 // the attacher of each refusal (seccomp_unotify(2)). Empty where the kernel cannot: then a refused call just fails.
-// Threads made later inherit the filter; programs cannot be started, files not opened for writing.
+// Threads made later inherit the filter; files cannot be opened for writing. A try to start a program ends the process
+// with SIGSYS.
 Result<UniqueFd> LoadWorkerFilter();
 
-// Answers one refusal waiting on `listener` with EPERM. Returns the system call's number, or -1 if there was none.
+// Answers one refusal waiting on `listener` with EPERM. Returns the system call's number, or -1 if it is not known any
+// more.
 int AnswerRefusal(int listener);
 
 }  // namespace podtap

@@ -1,10 +1,15 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sidecar/admin/shared_state.h"
 
+#include <fcntl.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include <algorithm>
+#include <cstddef>
 #include <new>
+
+#include "base/unique_fd.h"
 
 namespace podtap {
 
@@ -41,10 +46,31 @@ std::string SharedState::Reason() const {
   return "changing";
 }
 
+Status SharedState::KeepFromWriting() {
+  // The seal makes this mapping one that mprotect() cannot make writable again.
+  void* half = mmap(this, kHalf, PROT_READ, MAP_SHARED | MAP_FIXED, memory_, 0);
+  if (half == MAP_FAILED) return ErrnoError("cannot keep the worker from writing to the attacher's memory");
+  close(memory_);
+  return {};
+}
+
 Result<SharedState*> MakeSharedState() {
-  void* page = mmap(nullptr, sizeof(SharedState), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (page == MAP_FAILED) return ErrnoError("cannot map the page shared with the worker");
-  return new (page) SharedState();
+  UniqueFd memory(memfd_create("podtap", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+  if (!memory || ftruncate(memory.get(), sizeof(SharedState)) < 0)
+    return ErrnoError("cannot make the memory shared with the worker");
+  // Room around it, because its alignment is more than that of a page.
+  const size_t room = sizeof(SharedState) + SharedState::kHalf;
+  void* reserved = mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (reserved == MAP_FAILED) return ErrnoError("cannot map the memory shared with the worker");
+  const auto at = (reinterpret_cast<uintptr_t>(reserved) + SharedState::kHalf - 1) / SharedState::kHalf;
+  void* page = mmap(reinterpret_cast<void*>(at * SharedState::kHalf), sizeof(SharedState), PROT_READ | PROT_WRITE,
+                    MAP_SHARED | MAP_FIXED, memory.get(), 0);
+  if (page == MAP_FAILED) return ErrnoError("cannot map the memory shared with the worker");
+  if (fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE) < 0)
+    return ErrnoError("cannot seal the memory shared with the worker");
+  auto* state = new (page) SharedState();
+  state->memory_ = memory.release();
+  return state;
 }
 
 }  // namespace podtap

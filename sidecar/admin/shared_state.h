@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// SharedState: the page that attacher and worker share: what survives a worker. The attacher makes it (anonymous,
-// shared) before the first fork. Each field has one writer, named beside it; the attacher never trusts what the worker
-// writes, it only passes numbers on.
+// SharedState: the memory that attacher and worker share: what survives a worker. The attacher makes it before the first
+// fork. Each half has one writer, and the attacher's half is not writable for a worker (KeepFromWriting()). The attacher
+// never trusts what the worker writes, it only passes numbers on.
 #pragma once
 
 #include <atomic>
@@ -33,6 +33,8 @@ enum class CaptureState : uint32_t {
 std::string_view TextOf(CaptureState state);
 
 struct SharedState {
+  static constexpr size_t kHalf = 65536;  // a multiple of every page size
+
   // Attacher.
   std::atomic<uint32_t> mode{0};
   std::atomic<CaptureState> capture_state{CaptureState::kStarting};
@@ -41,18 +43,24 @@ struct SharedState {
   std::atomic<uint64_t> records_skipped{0};     // records that killed two workers
   std::atomic<uint64_t> seccomp_violations{0};  // system calls of the worker that were refused
   std::atomic<uint32_t> worker_pid{0};
-  // Worker.
-  Counters counters;
-  std::atomic<uint64_t> connections{0};
-  std::atomic<uint64_t> memory_used{0};
-
-  // One line that says why nothing is captured; empty while attached. Attacher writes, worker reads.
+  // One line that says why nothing is captured; empty while attached. Longer ones are cut.
   void SetReason(std::string_view text);
   std::string Reason() const;
 
+  // In the worker, before it looks at anything from outside: the attacher's half becomes read-only for good.
+  Status KeepFromWriting();
+
  private:
+  friend Result<SharedState*> MakeSharedState();
+  int memory_ = -1;  // what both are mapped from; sealed against further writable mappings
   std::atomic<uint32_t> reason_version_{0};
   std::atomic<char> reason_[512]{};
+
+ public:
+  // Worker.
+  alignas(kHalf) Counters counters;
+  std::atomic<uint64_t> connections{0};
+  std::atomic<uint64_t> memory_used{0};
 };
 
 // Maps a zeroed SharedState that forked processes share; lives until the process ends.

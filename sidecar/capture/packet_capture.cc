@@ -209,6 +209,7 @@ const CaptureMemory& PacketCapture::memory() const { return impl_->memory; }
 
 Status PacketCapture::SetMode(int mode) {
   if (!ValidMode(mode)) return UsageError("unknown capture mode " + std::to_string(mode));
+  if (impl_->live == nullptr) return EnvironmentError("the BPF programs were given up by this process");
   const uint32_t old = __atomic_load_n(&impl_->live->mode_and_epoch, __ATOMIC_RELAXED);
   if (static_cast<int>(old & 0xff) == mode) return {};
   const uint32_t next = ((old >> 8) + 1) << 8 | static_cast<uint32_t>(mode);
@@ -217,6 +218,7 @@ Status PacketCapture::SetMode(int mode) {
 }
 
 int PacketCapture::mode() const {
+  if (impl_->live == nullptr) return kCaptureOff;
   return static_cast<int>(__atomic_load_n(&impl_->live->mode_and_epoch, __ATOMIC_RELAXED) & 0xff);
 }
 
@@ -246,6 +248,8 @@ void PacketCapture::ForgetPrograms() {
   for (bpf_link* link : impl_->links) bpf_link__destroy(link);
   impl_->links.clear();
   impl_->skeleton.Reset();
+  impl_->settings = {};
+  impl_->live = nullptr;
 }
 
 }  // namespace podtap

@@ -35,6 +35,9 @@ class PacketSource::Impl {
     // An earlier reader died with this record in its hands: it is not lost, and those before it are not read twice.
     const uint64_t reading = Load(memory_.reader->reading_position);
     if (reading % 8 == 0 && reading - position_ <= Load(*memory_.producer) - position_) position_ = reading;
+    // From now on both words speak of this reader: if it ends before it takes up a record, that is no record's fault.
+    GiveBack();
+    __atomic_store_n(&memory_.reader->reading_position, PODTAP_NOT_READING, __ATOMIC_RELEASE);
   }
 
   size_t Poll(SegmentHandler& handler, size_t max_records);

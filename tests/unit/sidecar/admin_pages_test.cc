@@ -2,7 +2,12 @@
 #include "sidecar/admin/admin_pages.h"
 
 #include <gtest/gtest.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <cerrno>
+#include <functional>
 #include <memory>
 
 namespace podtap {
@@ -104,6 +109,45 @@ TEST(SharedState, AReasonIsReadWhole) {
   EXPECT_EQ(shared.Reason(), std::string(511, 'x'));
   shared.SetReason("short");
   EXPECT_EQ(shared.Reason(), "short");
+}
+
+// Runs `body` in a child and returns what it returned.
+int InChild(const std::function<int()>& body) {
+  const pid_t pid = fork();
+  if (pid == 0) _exit(body());
+  int status = 0;
+  waitpid(pid, &status, 0);
+  return WIFEXITED(status) ? WEXITSTATUS(status) : 100 + WTERMSIG(status);
+}
+
+TEST(SharedState, AWorkerReadsTheAttachersHalfAndWritesItsOwn) {
+  const auto made = MakeSharedState();
+  ASSERT_TRUE(made);
+  SharedState& shared = **made;
+  shared.worker_restarts = 3;
+  shared.SetReason("before");
+  EXPECT_EQ(InChild([&] {
+              if (!shared.KeepFromWriting()) return 1;
+              shared.counters.Add(Counter::kEventsEmitted, 7);
+              shared.connections = 9;
+              return shared.worker_restarts == 3 && shared.Reason() == "before" ? 0 : 2;
+            }),
+            0);
+  EXPECT_EQ(shared.counters.Get(Counter::kEventsEmitted), 7u);
+  EXPECT_EQ(shared.connections, 9u);
+}
+
+TEST(SharedState, AWorkerCannotMakeTheAttachersHalfWritable) {
+  const auto made = MakeSharedState();
+  ASSERT_TRUE(made);
+  SharedState& shared = **made;
+  EXPECT_EQ(InChild([&] {
+              if (!shared.KeepFromWriting()) return 1;
+              return mprotect(&shared, SharedState::kHalf, PROT_READ | PROT_WRITE) < 0 && errno == EACCES ? 0 : 2;
+            }),
+            0);
+  shared.worker_restarts = 4;  // the attacher itself goes on
+  EXPECT_EQ(shared.worker_restarts, 4u);
 }
 
 }  // namespace

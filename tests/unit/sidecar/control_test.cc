@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <atomic>
+#include <cstdio>
+#include <fstream>
 #include <thread>
 
 #include "sidecar/control_client.h"
@@ -114,6 +116,23 @@ TEST_F(ControlClientTest, WhenTheAttacherIsGoneNobodyWaitsAndTheWorkerIsToldToSt
   attacher.join();
   client_.reset();
   EXPECT_EQ(last_, ControlKind::kStop);
+}
+
+TEST(MayRotate, OnlyAFileWithSomethingInItWhereRotationWasConfigured) {
+  const std::string path = ::testing::TempDir() + "podtap-may-rotate-" + std::to_string(getpid());
+  std::ofstream(path) << "x";
+  const SinkAddress file{SinkAddress::Kind::kFile, path};
+  EXPECT_TRUE(MayRotate(file, 1000));
+  EXPECT_FALSE(MayRotate(file, 0));
+  EXPECT_FALSE(MayRotate(SinkAddress{SinkAddress::Kind::kUnixStream, path}, 1000)) << "the collector's socket";
+  EXPECT_FALSE(MayRotate(SinkAddress{SinkAddress::Kind::kUnixDatagram, path}, 1000));
+  EXPECT_FALSE(MayRotate(SinkAddress{}, 1000));
+  std::ofstream(path, std::ios::trunc).flush();
+  EXPECT_FALSE(MayRotate(file, 1000)) << "again and again would rotate everything away";
+  std::remove(path.c_str());
+  EXPECT_EQ(symlink("/etc/passwd", path.c_str()), 0);
+  EXPECT_FALSE(MayRotate(file, 1000));
+  std::remove(path.c_str());
 }
 
 }  // namespace
