@@ -32,7 +32,8 @@ using Stream = beast::basic_stream<net::generic::stream_protocol>;
 using boost::system::error_code;
 
 constexpr size_t kMaxHeadBytes = 8 << 10, kMaxBodyBytes = 64 << 10, kMaxTailBytes = 4 << 20;
-constexpr size_t kMaxConnections = 64;
+constexpr size_t kMaxConnections = 64;  // of each kind of socket
+constexpr size_t kMaxTails = 4;         // each may hold kMaxTailBytes twice
 constexpr std::chrono::seconds kSilence(10);
 
 // Waits for nothing but completion; errors are values.
@@ -105,6 +106,12 @@ class HttpServer::Impl {
   }
 
  private:
+  struct Count {
+    size_t& n;
+    explicit Count(size_t& count) : n(count) { ++n; }
+    ~Count() { --n; }
+  };
+
   net::awaitable<void> Accept(net::posix::stream_descriptor listener) {
     listener.non_blocking(true);
     while (true) {
@@ -122,20 +129,17 @@ class HttpServer::Impl {
         co_await pause.async_wait(Into(error));
         continue;
       }
-      if (connections_ >= kMaxConnections) continue;
+      const bool over_unix_socket = peer.ss_family == AF_UNIX;
+      if (connections_[over_unix_socket] >= kMaxConnections) continue;
       Stream stream(context_);
       (void)stream.socket().assign(net::generic::stream_protocol(peer.ss_family, 0), accepted.release(), error);
       if (error) continue;
-      net::co_spawn(context_, Serve(std::move(stream), peer.ss_family == AF_UNIX), net::detached);
+      net::co_spawn(context_, Serve(std::move(stream), over_unix_socket), net::detached);
     }
   }
 
   net::awaitable<void> Serve(Stream stream, bool over_unix_socket) {
-    const struct Count {
-      size_t& n;
-      explicit Count(size_t& count) : n(count) { ++n; }
-      ~Count() { --n; }
-    } count(connections_);
+    const Count count(connections_[over_unix_socket]);
     beast::flat_buffer buffer;
     error_code error;
     while (!error) {
@@ -148,6 +152,8 @@ class HttpServer::Impl {
       const bool readable = !error;
       HttpResponse answer = readable ? Call(RequestOf(parser.get(), over_unix_socket))
                                      : HttpResponse::Text(400, "cannot read this request\n");
+      if (answer.tail && tails_ >= kMaxTails)
+        answer = HttpResponse::Text(503, "too many look at this already; try again when one of them has gone\n");
       const bool head_only = readable && parser.get().method() == http::verb::head;
       const bool keep_alive = readable && parser.get().keep_alive() && !answer.tail;
       http::response<http::string_body> message(static_cast<http::status>(answer.status), 11);
@@ -170,6 +176,7 @@ class HttpServer::Impl {
   }
 
   net::awaitable<void> ServeTail(Stream& stream, http::response<http::string_body> head, HttpResponse answer) {
+    const Count count(tails_);
     error_code error;
     http::response<http::empty_body> empty(std::move(head.base()));
     empty.chunked(true);
@@ -211,7 +218,8 @@ class HttpServer::Impl {
   }
 
   Handler handler_;
-  size_t connections_ = 0;
+  size_t connections_[2] = {0, 0};  // TCP, unix
+  size_t tails_ = 0;
   net::io_context context_{1};  // after what its coroutines use: they go with it
   std::thread thread_;
 };

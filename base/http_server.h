@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // HttpServer: a small HTTP/1.1 server (RFC 9112) for metrics, health and control, over TCP or unix sockets. It gets
 // listening descriptors, never opens anything by name, and runs in one thread of its own. Requests are hostile: head
-// and body are bounded (8 KiB, 64 KiB), a connection that is silent for 10 s is closed, and so is the newest beyond 64.
+// and body are bounded (8 KiB, 64 KiB), a connection that is silent for 10 s is closed, and so is the newest beyond 64
+// of TCP or 64 of unix sockets: whoever reaches one kind cannot keep others from the other. Four tails at a time.
 //
 // The handler is called in the server's thread; it must not block for long.
 #pragma once
@@ -65,7 +66,8 @@ class HttpServer {
   std::unique_ptr<Impl> impl_;
 };
 
-// Binds and listens: "unix:PATH" (an old socket at PATH is replaced; mode 0600 unless `mode` says otherwise) or
+// Binds and listens: "unix:PATH" (a socket at PATH where nobody listens any more is replaced; mode 0600 unless `mode`
+// says otherwise; PATH's folder is made, 0700, where only that is missing) or
 // "HOST:PORT" with a numeric HOST, "[::]:8080" for all addresses. One clear line for anything else.
 Result<UniqueFd> ListenOn(std::string_view address, unsigned mode = 0600);
 

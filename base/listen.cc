@@ -6,6 +6,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <charconv>
 #include <string>
 
@@ -18,6 +19,20 @@ constexpr int kBacklog = 128;
 
 UniqueFd NewSocket(int family) { return UniqueFd(socket(family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0)); }
 
+// Of /run/podtap/admin.sock only /run is there on a machine without pods. What is missing above stays missing, and
+// bind() says so.
+void MakeFolderOf(const std::string& path) {
+  const size_t slash = path.rfind('/');
+  if (slash != std::string::npos && slash > 0) mkdir(path.substr(0, slash).c_str(), 0700);
+}
+
+bool SomebodyListens(const sockaddr_un& address) {
+  const UniqueFd probe = NewSocket(AF_UNIX);
+  if (!probe) return false;
+  const int error = connect(probe.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0 ? 0 : errno;
+  return error == 0 || error == EAGAIN;  // EAGAIN: its queue is full
+}
+
 Result<UniqueFd> ListenUnix(const std::string& path, unsigned mode) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
@@ -27,12 +42,20 @@ Result<UniqueFd> ListenUnix(const std::string& path, unsigned mode) {
   path.copy(address.sun_path, path.size());
   UniqueFd fd = NewSocket(AF_UNIX);
   if (!fd) return ErrnoError("cannot make a unix socket");
+  MakeFolderOf(path);
   struct stat there{};
-  if (lstat(path.c_str(), &there) == 0 && S_ISSOCK(there.st_mode)) unlink(path.c_str());
-  if (bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address)) < 0)
-    return ErrnoError("cannot bind unix:" + path);
-  if (chmod(path.c_str(), mode) < 0 || listen(fd.get(), kBacklog) < 0)
-    return ErrnoError("cannot listen on unix:" + path);
+  if (lstat(path.c_str(), &there) == 0 && S_ISSOCK(there.st_mode)) {
+    if (SomebodyListens(address))
+      return EnvironmentError("cannot listen on unix:" + path + ": another process does; name another path");
+    unlink(path.c_str());
+  }
+  // The mode from the beginning: changed afterwards by name it could be that of whatever stands there by then.
+  const mode_t old_mask = umask(~mode & 0777);
+  const int bound = bind(fd.get(), reinterpret_cast<sockaddr*>(&address), sizeof(address));
+  const int error = errno;
+  umask(old_mask);
+  if (bound < 0) return ErrnoError("cannot bind unix:" + path, error);
+  if (listen(fd.get(), kBacklog) < 0) return ErrnoError("cannot listen on unix:" + path);
   return fd;
 }
 

@@ -27,6 +27,7 @@ constexpr uint64_t kMillisecond = 1'000'000;
 constexpr uint64_t kFirstBackoffMs = 1000, kLastBackoffMs = 60'000;           // between attempts to attach
 constexpr uint64_t kFirstWorkerBackoffMs = 10, kLastWorkerBackoffMs = 5'000;  // between two workers
 constexpr uint64_t kWorkerIsFineAfterNs = 10'000 * kMillisecond;
+constexpr int kUnreadyWorkers = 3;  // so many in a row end before they begin: capture does not work here
 constexpr int kCgroupPollMs = 200;
 // Beside the ring: 13 MiB were measured while the kernel verifies the programs, 4 MiB afterwards.
 constexpr uint64_t kMemoryToAttach = 16 << 20;
@@ -77,6 +78,7 @@ struct Attacher::Worker {
   UniqueFd control;
   UniqueFd seccomp;
   bool sent_listener = false;
+  bool ready = false;
   Timestamp started;
 };
 
@@ -132,7 +134,11 @@ Result<int> Attacher::Run() {
                         {worker_ ? worker_->control.get() : -1, POLLIN, 0},
                         {worker_ ? worker_->seccomp.get() : -1, POLLIN, 0},
                         {options_.end_when_readable, POLLIN, 0}};
-    if (poll(waiting, std::size(waiting), TimeoutMs()) < 0 && errno != EINTR) break;
+    if (poll(waiting, std::size(waiting), TimeoutMs()) < 0) {
+      if (errno == EINTR) continue;
+      error_ = ErrnoError("cannot wait for the worker").error();
+      break;
+    }
     if ((waiting[1].revents & POLLIN) != 0) OnControl();
     if (waiting[2].revents != 0) OnSeccomp(waiting[2].revents);
     if ((waiting[3].revents & POLLIN) != 0) ending_ = true;
@@ -204,12 +210,7 @@ Status Attacher::TryAttach() {
         LOG(WARNING) << "the admin endpoint's own traffic is captured too: " << ok.error().message;
   target_ = *std::move(target);
   containers_ = std::make_unique<ContainerNames>(*target_);
-  shared_->SetReason("");
-  last_failure_.clear();
-  shared_->attached_ns = MonotonicNow().ns;
-  shared_->capture_state = CaptureState::kAttached;
   LOG(INFO) << "attached to " << target_->path;
-  LOG(INFO) << "Added pod to maps. " << AddedPodJson(config_, static_cast<Mode>(shared_->mode.load()));
   // A worker that ran without capture is replaced by one that inherits the ring.
   if (worker_) StopWorker(/*flush=*/false);
   next_worker_ = Timestamp{};
@@ -265,17 +266,40 @@ Status Attacher::StartWorker() {
   }
   worker->pid = pid;
   shared_->worker_pid = static_cast<uint32_t>(pid);
+  shared_->worker_started_ns = worker->started.ns;
   worker_ = std::move(worker);
-  if (capture_ && !announced_) {
-    announced_ = true;
-    if (options_.on_attached) {
-      if (Status ok = options_.on_attached(); !ok) {
-        error_ = ok.error();
-        ending_ = true;
-      }
-    }
-  }
   return {};
+}
+
+// Programs alone capture nothing: podtap is attached when a worker reads what they write.
+void Attacher::OnReady() {
+  worker_->ready = true;
+  unready_workers_ = 0;
+  if (!capture_) return;
+  if (shared_->capture_state != CaptureState::kAttached) {
+    shared_->SetReason("");
+    last_failure_.clear();
+    shared_->attached_ns = MonotonicNow().ns;
+    shared_->capture_state = CaptureState::kAttached;
+  }
+  if (std::exchange(announced_, true)) return;
+  LOG(INFO) << "Added pod to maps. " << AddedPodJson(config_, static_cast<Mode>(shared_->mode.load()));
+  if (!options_.on_attached) return;
+  if (Status ok = options_.on_attached(); !ok) {
+    error_ = ok.error();
+    ending_ = true;
+  }
+}
+
+void Attacher::OnUnreadyEnd(const std::string& how) {
+  if (++unready_workers_ < kUnreadyWorkers || !capture_) return;
+  shared_->capture_state = CaptureState::kNoWorker;
+  shared_->attached_ns = 0;
+  const Error error =
+      EnvironmentError("the worker cannot run here: it " + how + " before it began; the lines above say why").error();
+  if (config_.keep_running || announced_) return Fail(error);
+  error_ = error;
+  ending_ = true;
 }
 
 void Attacher::OnControl() {
@@ -309,6 +333,9 @@ void Attacher::OnControl() {
       // Once, while it was not yet under the filter: a later one could only be meant to hide refusals.
       if (received->descriptor && !std::exchange(worker_->sent_listener, true))
         worker_->seccomp = std::move(received->descriptor);
+      return;
+    case ControlKind::kReady:
+      if (!worker_->ready) OnReady();
       return;
     default:
       return;
@@ -395,15 +422,16 @@ void Attacher::ReapChildren() {
 
 void Attacher::OnWorkerEnd(int status) {
   const Timestamp started = worker_->started;
+  const bool was_ready = worker_->ready;
   worker_.reset();
   shared_->worker_pid = 0;
   if (ending_ || stopping_worker_) return;
   shared_->worker_restarts.fetch_add(1);
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) CountViolation(" execve");
-  if (WIFSIGNALED(status))
-    LOG(ERROR) << "the worker was ended by signal " << WTERMSIG(status) << "; starting another";
-  else
-    LOG(ERROR) << "the worker ended with status " << WEXITSTATUS(status) << "; starting another";
+  const std::string how = WIFSIGNALED(status) ? "was ended by signal " + std::to_string(WTERMSIG(status))
+                                              : "ended with status " + std::to_string(WEXITSTATUS(status));
+  LOG(ERROR) << "the worker " << how << "; starting another";
+  if (!was_ready) OnUnreadyEnd(how);
   SkipPoison();
   const bool was_fine = NanosecondsBetween(started, MonotonicNow()) >= kWorkerIsFineAfterNs;
   worker_backoff_ms_ = was_fine ? 0 : std::clamp(worker_backoff_ms_ * 2, kFirstWorkerBackoffMs, kLastWorkerBackoffMs);

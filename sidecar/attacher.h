@@ -60,6 +60,8 @@ class Attacher {
   void OnWorkerEnd(int status);
   void ReapChildren();
   void SkipPoison();
+  void OnReady();
+  void OnUnreadyEnd(const std::string& how);
   void Tell(ControlKind kind);
   void Answer(uint64_t id, const Status& status, int descriptor = -1, std::string_view text = {});
   void SetMode(Mode mode);
@@ -90,6 +92,7 @@ class Attacher {
   uint64_t attempt_backoff_ms_ = 0;
   Timestamp next_worker_;
   uint64_t worker_backoff_ms_ = 0;
+  int unready_workers_ = 0;          // in a row, that ended before they began
   std::optional<uint64_t> died_at_;  // ring position of the record at which the last worker died
 };
 

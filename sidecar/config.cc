@@ -107,7 +107,6 @@ Status CheckRanges() {
       {"cgroup_wait_ms", FLAGS_cgroup_wait_ms, 0, 24 * kHour},
       {"drain_ms", FLAGS_drain_ms, 0, 24 * kHour},
       {"shutdown_timeout_ms", FLAGS_shutdown_timeout_ms, 0, kHour},
-      {"wait_until_attached_ms", FLAGS_wait_until_attached_ms, 0, kHour},
   };
   for (const Range& range : ranges)
     if (Status ok = InRange(range.flag, range.value, range.low, range.high); !ok) return ok;
@@ -242,7 +241,8 @@ Result<CommandLine> Parse(int argc, const char* const* argv, const std::vector<s
   // The first mistake is what is told; the flags after it are read all the same.
   Status mistake;
   int i = 1;
-  for (; i < argc; ++i) {
+  [[maybe_unused]] int given = 0;  // flags
+  for (; i < argc; ++i, ++given) {
     const std::string_view text = argv[i];
     if (text == "--") break;
     if (text == "--help" || text == "-h" || text == "-help") {
@@ -260,6 +260,11 @@ Result<CommandLine> Parse(int argc, const char* const* argv, const std::vector<s
   if (!mistake) return std::unexpected(mistake.error());
   result.wait_only = !IsDefault("wait_until_attached_ms");
   result.wait_until_attached_ms = FLAGS_wait_until_attached_ms;
+#ifdef PODTAP_IN_POD
+  // Beside a running instance nothing else is accepted, and such a process cannot know whether one runs.
+  if (result.wait_only && given + static_cast<int>(result.rest.size()) > 1)
+    return UsageError("--wait_until_attached_ms=N takes no other flag beside it inside a pod");
+#endif
   result.check_config = FLAGS_check_config;
   auto config = ConfigFromFlags();
   if (!config) return std::unexpected(config.error());

@@ -22,6 +22,7 @@ enum class ControlKind : uint32_t {
   kContainerOf,      // value: cgroup id; answered by kReply with the container id in text
   kSetMode,          // value: Mode; answered by kReply when it is in force
   kSeccompListener,  // carries the descriptor on which the kernel reports refused system calls
+  kReady,            // in its sandbox, with its sinks; it begins to read
   // attacher -> worker
   kReply = 64,  // id of the request; error 0 or an exit code of Error, with its message in text
   kReopen,      // SIGHUP: close and open the file sinks

@@ -51,7 +51,8 @@ Status InstanceLock::ShowAttached() {
 
 void WaitUntilAttached(uint64_t ms) {
   const auto program = OpenProgram();
-  const uint64_t deadline = MonotonicNow().ns + ms * kMillisecond;
+  constexpr uint64_t kYearMs = 366ULL * 24 * 3'600'000;
+  const uint64_t deadline = MonotonicNow().ns + std::min(ms, kYearMs) * kMillisecond;
   while (true) {
     // A write lock would be refused if somebody holds the read lock; asking needs no right to write.
     struct flock lock = AttachedByte(F_WRLCK);

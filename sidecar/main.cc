@@ -4,10 +4,15 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <csignal>
 #include <cstdio>
 #include <iostream>
 #include <optional>
+#include <string>
+#include <utility>
 
+#include "base/clock.h"
 #include "base/standard_descriptors.h"
 #include "sidecar/attacher.h"
 #include "sidecar/config.h"
@@ -24,8 +29,23 @@ int Complain(const Error& error) {
   return error.exit_code;
 }
 
+// Waits so many seconds, or for SIGTERM or SIGINT: then true.
+bool ToldToEndWithin(uint64_t seconds) {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT}) sigaddset(&set, signal);
+  sigprocmask(SIG_BLOCK, &set, nullptr);
+  const Timestamp end{MonotonicNow().ns + seconds * 1'000'000'000};
+  while (true) {
+    const uint64_t left = NanosecondsBetween(MonotonicNow(), end);
+    if (left == 0) return false;
+    const timespec time{static_cast<time_t>(left / 1'000'000'000), static_cast<long>(left % 1'000'000'000)};
+    if (sigtimedwait(&set, nullptr, &time) > 0) return true;
+  }
+}
+
 int Main(int argc, char** argv) {
-  if (Status ok = HoldStandardDescriptors(); !ok) return Complain(ok.error());
+  const Status descriptors = HoldStandardDescriptors();
   // Before anything is read from outside: this program never starts another one.
   const Status no_exec = RefuseExec();
   ParseOutcome outcome = ParseCommandLine(argc, argv);
@@ -40,6 +60,7 @@ int Main(int argc, char** argv) {
   if (!command_line.rest.empty() && !mistake)
     mistake = Error{"'" + command_line.rest[0] + "' is not a flag; --help lists the flags", Error::kUsage};
   if (!no_exec) mistake = no_exec.error();
+  if (!descriptors) mistake = descriptors.error();
   if (mistake && !outcome.keep_running) return Complain(*mistake);
   if (command_line.version) {
     std::cout << "podtap-sidecar " << kVersion << "\n";
@@ -47,7 +68,10 @@ int Main(int argc, char** argv) {
   }
   if (command_line.wait_only) return WaitUntilAttached(command_line.wait_until_attached_ms), 0;
   auto lock = InstanceLock::Take();
-  if (!lock) return Complain(lock.error());
+  // A further instance never stays.
+  const bool second = !lock && lock.error().exit_code == Error::kUsage;
+  if (!lock && (second || !outcome.keep_running)) return Complain(lock.error());
+  if (!lock && !mistake) mistake = lock.error();
   if (command_line.help) {
     std::cout << "podtap-sidecar: streams the HTTP exchanges of one pod.\n\n" << FlagHelp();
     return 0;
@@ -58,12 +82,21 @@ int Main(int argc, char** argv) {
   }
 
   StartLog(argv[0], command_line.config);
-  Attacher::Options options;
-  options.on_attached = [&] { return lock->ShowAttached(); };
-  options.broken_configuration = std::move(mistake);
-  Attacher attacher(std::move(command_line.config), std::move(options));
-  const Result<int> status = attacher.Run();
-  return status ? *status : Complain(status.error());
+  uint64_t backoff_s = 1;
+  for (std::string said;;) {
+    Attacher::Options options;
+    options.on_attached = [&] { return lock->ShowAttached(); };
+    options.broken_configuration = mistake;
+    Attacher attacher(command_line.config, std::move(options));
+    const Result<int> status = attacher.Run();
+    if (status) return *status;
+    if (!outcome.keep_running) return Complain(status.error());
+    // Not even the admin endpoint can be served.
+    if (std::exchange(said, status.error().message) != status.error().message)
+      LOG(ERROR) << "not capturing: " << status.error().message;
+    if (ToldToEndWithin(backoff_s)) return 0;
+    backoff_s = std::min<uint64_t>(backoff_s * 2, 60);
+  }
 }
 
 }  // namespace

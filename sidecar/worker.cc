@@ -187,6 +187,7 @@ int Capture(const WorkerInput& input, Requests& requests, ControlClient& control
         (*sink)->Push(events);
       },
       /*resumed=*/input.shared.worker_restarts > 0);
+  control.Tell(ControlKind::kReady, 0);
   Loop(input, requests, source, pipeline, **sink);
   return 0;
 }
@@ -225,6 +226,7 @@ int RunWorker(const WorkerInput& input) {
     admin.emplace(std::move(listeners), [&](const HttpRequest& request) { return pages.Answer(request); });
   }
   if (input.capture == nullptr) {
+    control.Tell(ControlKind::kReady, 0);
     Waiter waiter(requests.fd(), -1);
     while (!requests.stop) waiter.Wait(-1), requests.Clear();
     return 0;

@@ -4,6 +4,7 @@
 #include <array>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/json_line.h"
 #include "base/metrics_text.h"
 
@@ -90,6 +91,9 @@ HttpResponse AdminPages::Ready() const {
 std::string AdminPages::Health() const {
   const SharedState& shared = sources_.shared;
   JsonLine worker;
+  // It answers, so it runs.
+  worker.Text("state", shared.attached_ns != 0 ? "capturing" : "idle").Number("pid", shared.worker_pid);
+  worker.Number("uptime_s", (MonotonicNow().ns - shared.worker_started_ns) / 1'000'000'000);
   worker.Number("restarts", shared.worker_restarts).Number("records_skipped", shared.records_skipped);
   worker.Number("refused_system_calls", shared.seccomp_violations);
   JsonLine line;

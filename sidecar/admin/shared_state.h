@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
-// SharedState: the memory that attacher and worker share: what survives a worker. The attacher makes it before the first
-// fork. Each half has one writer, and the attacher's half is not writable for a worker (KeepFromWriting()). The attacher
-// never trusts what the worker writes, it only passes numbers on.
+// SharedState: the memory that attacher and worker share: what survives a worker. The attacher makes it before the
+// first fork. Each half has one writer, and the attacher's half is not writable for a worker (KeepFromWriting()). The
+// attacher never trusts what the worker writes, it only passes numbers on.
 #pragma once
 
 #include <atomic>
@@ -22,6 +22,7 @@ namespace podtap {
   X(kNoCgroup, "no_cgroup")          \
   X(kNoMemory, "no_memory")          \
   X(kBpfRefused, "bpf_refused")      \
+  X(kNoWorker, "no_worker")          \
   X(kStopping, "stopping")
 
 enum class CaptureState : uint32_t {
@@ -43,6 +44,7 @@ struct SharedState {
   std::atomic<uint64_t> records_skipped{0};     // records that killed two workers
   std::atomic<uint64_t> seccomp_violations{0};  // system calls of the worker that were refused
   std::atomic<uint32_t> worker_pid{0};
+  std::atomic<uint64_t> worker_started_ns{0};  // monotonic
   // One line that says why nothing is captured; empty while attached. Longer ones are cut.
   void SetReason(std::string_view text);
   std::string Reason() const;

@@ -65,6 +65,8 @@ def every_page_is_served(over):
 
         health = admin.get("/healthz").json()
         equal((health["attacher"], health["capture"], health["worker"]["restarts"]), ("alive", "attached", 0), "/healthz")
+        equal(health["worker"]["state"], "capturing", "the worker's state")
+        check(health["worker"]["pid"] > 0 and health["worker"]["uptime_s"] < 60, f"the worker: {health['worker']}")
         equal(admin.get("/readyz").text, "attached\n", "/readyz")
 
         stats = admin.get("/stats").json()

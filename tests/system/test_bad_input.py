@@ -126,6 +126,19 @@ def no_privilege_names_the_capabilities():
 
 
 @case
+def a_worker_that_cannot_give_up_root():
+    # It would look attached, and never tell an exchange.
+    with Pod() as pod:
+        result = run(f"--cgroup={pod.cgroup}",
+                     prefix=(machine.tool("setpriv"), "--bounding-set=-setuid,-setgid", "--inh-caps=-setuid,-setgid"))
+        text = result.stderr.decode()
+        equal((result.returncode, result.stdout), (ENVIRONMENT, b""), f"exit status and standard output ({text})")
+        contains(text, "SETUID and SETGID", "log")
+        contains(text.splitlines()[-1], "podtap-sidecar: the worker cannot run here", "last line")
+        check("Added pod to maps." not in text, f"said to be attached: {text}")
+
+
+@case
 def no_cgroup2_on_the_machine():
     # A mount namespace in which every cgroup2 file system is gone.
     points = " ".join(f"'{point}'" for point in reversed(machine.mounts("cgroup2")))

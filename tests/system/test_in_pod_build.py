@@ -131,11 +131,17 @@ def waiting_until_attached_ends_after_its_time():
 def a_process_that_waits_takes_no_lock_also_when_it_starts_first():
     with Image() as image:
         flag, admin = answers_at(image.pod)
-        waiting = [image.begin("--wait_until_attached_ms=20000"), image.begin("--keep_running", "--wait_until_attached_ms=20000"),
-                   image.begin("--wait_until_attached_ms=20000", "--mode=all", f"--sink=unix:{image.pod.volume}/x")]
+        waiting = [image.begin("--wait_until_attached_ms=20000"), image.begin("--wait_until_attached_ms", "20000"),
+                   image.begin("--wait-until-attached-ms=1000000000000000000")]
         time.sleep(0.3)
         for process in waiting:
             equal(process.poll(), None, "a process that waits goes on")
+        # Nothing else stands beside it.
+        for arguments in (("--keep_running",), ("--mode=all",), (f"--sink=unix:{image.pod.volume}/x",), ("--flag_of_later=1",),
+                          ("word",), ("--annotation_file=/etc/shadow",), ("--help",)):
+            for both in ((*arguments, "--wait_until_attached_ms=5000"), ("--wait_until_attached_ms=5000", *arguments)):
+                status, out, err, _ = image.exec(*both, seconds=3)
+                equal((status, out), (2, ""), f"{both}: exit status and standard output")
         # Wrong values do not make an instance of it either.
         status, out, err, _ = image.exec("--keep_running", "--wait_until_attached_ms=soon", seconds=3)
         equal((status, out), (2, ""), "a wrong number: exit status and standard output")

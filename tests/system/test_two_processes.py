@@ -186,6 +186,23 @@ def the_worker_has_no_privilege_and_the_attacher_one_thread():
 
 
 @case
+def the_worker_can_write_to_nothing_that_the_attacher_or_the_kernel_trusts():
+    with Pod() as pod:
+        tap = pod.sidecar()
+        pid = tap.worker_pid()
+        wait_for(lambda: status_of(pid)["Uid"][0] == WORKER_UID, "the worker gives up privilege")
+        with open(f"/proc/{pid}/maps", encoding="utf-8") as file:
+            shared = [(line.split()[1], int(line.split()[2], 16), line.split(None, 5)[5].strip())
+                      for line in file if line.split()[1].endswith("s")]
+        # Writable: the ring's consumer page, the reader's page, the wishes. The settings are not there at all.
+        equal(sorted(rights for rights, _, name in shared if "bpf-map" in name), ["r--s", "r--s", "rw-s", "rw-s", "rw-s"],
+              f"rights to BPF maps: {shared}")
+        equal([(rights, offset > 0) for rights, offset, name in shared if "memfd:podtap" in name],
+              [("r--s", False), ("rw-s", True)], "the attacher's half of the shared memory, and the worker's own")
+        equal(tap.stop(), 0, "exit status")
+
+
+@case
 def the_worker_makes_no_call_that_its_filter_refuses():
     with Pod() as pod:
         servers.nginx(pod)
@@ -294,6 +311,19 @@ class Stayer:
         equal([state for state, value in states.items() if value], [self.reason], f"{self.name}: podtap_capture_state")
         equal(self.admin.get("/healthz").json()["attacher"], "alive", f"{self.name}: /healthz")
         equal(self.admin.ask("GET", "/readyz").status, 503, f"{self.name}: /readyz")
+
+
+@case
+def a_process_that_is_to_keep_running_stays_without_a_worker():
+    with Pod() as pod:
+        stayer = Stayer(pod, "no-worker", "no_worker", "", f"--cgroup={pod.cgroup}",
+                        prefix=[machine.tool("setpriv"), "--bounding-set=-setuid,-setgid", "--inh-caps=-setuid,-setgid"])
+        wait_for(lambda: stayer.log().count("the worker ended") >= 5, "it tries again and again", 20)
+        equal(stayer.log().count("not capturing: the worker cannot run here"), 1, f"lines that say why: {stayer.log()}")
+        check("Added pod to maps." not in stayer.log(), "said to be attached")
+        check(stayer.process.poll() is None, "it stays")
+        stayer.process.terminate()
+        equal(stayer.process.wait(timeout=10), 0, "exit status after SIGTERM")
 
 
 @case

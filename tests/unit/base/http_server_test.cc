@@ -2,8 +2,10 @@
 #include "base/http_server.h"
 
 #include <gtest/gtest.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -144,6 +146,68 @@ TEST_F(HttpServerTest, ATailWhoseClientDoesNotReadLosesPiecesAndBlocksNobody) {
   int lost = 0;
   for (int i = 0; i < 32; ++i) lost += tail()->Push(piece) ? 0 : 1;
   EXPECT_GT(lost, 0);
+}
+
+TEST_F(HttpServerTest, TooManyTailsAreTurnedAwayUntilOneHasGone) {
+  std::vector<std::unique_ptr<Client>> clients;
+  const auto look = [&] {
+    clients.push_back(std::make_unique<Client>(SocketPath()));
+    clients.back()->Send("GET /tail HTTP/1.1\r\nHost: x\r\n\r\n");
+    return clients.back()->ReadUntil("\r\n");
+  };
+  for (int i = 0; i < 4; ++i) EXPECT_NE(look().find("200 OK"), std::string::npos);
+  EXPECT_NE(look().find("503 "), std::string::npos);
+  clients.front().reset();
+  std::string answer;
+  for (int i = 0; i < 500 && answer.find("200 OK") == std::string::npos; ++i, usleep(10'000)) answer = look();
+  EXPECT_NE(answer.find("200 OK"), std::string::npos);
+}
+
+TEST(HttpServer, WhoeverFillsTheTcpPortLeavesRoomOnTheUnixSocket) {
+  std::vector<UniqueFd> listeners;
+  auto tcp = ListenOn("127.0.0.1:0");
+  ASSERT_TRUE(tcp);
+  sockaddr_in at{};
+  socklen_t size = sizeof(at);
+  ASSERT_EQ(getsockname(tcp->get(), reinterpret_cast<sockaddr*>(&at), &size), 0);
+  listeners.push_back(*std::move(tcp));
+  listeners.push_back(*ListenOn("unix:" + SocketPath()));
+  const HttpServer server(std::move(listeners), [](const HttpRequest&) { return HttpResponse::Text(200, "here\n"); });
+  std::vector<UniqueFd> idle;
+  for (int i = 0; i < 100; ++i) {
+    idle.emplace_back(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+    ASSERT_EQ(connect(idle.back().get(), reinterpret_cast<sockaddr*>(&at), size), 0);
+  }
+  usleep(100'000);  // until they were accepted; were they not yet, the test would only prove less
+  Client client(SocketPath());
+  client.Send("GET / HTTP/1.1\r\nHost: x\r\n\r\n");
+  EXPECT_NE(client.ReadUntil("here").find("here"), std::string::npos);
+  unlink(SocketPath().c_str());
+}
+
+TEST(ListenOn, ASocketWhereSomebodyListensIsNotTakenAway) {
+  const std::string path = SocketPath();
+  auto first = ListenOn("unix:" + path);
+  ASSERT_TRUE(first);
+  const auto second = ListenOn("unix:" + path);
+  ASSERT_FALSE(second);
+  EXPECT_NE(second.error().message.find("another process does"), std::string::npos) << second.error().message;
+  first->reset();  // a process that was killed leaves its socket behind
+  EXPECT_TRUE(ListenOn("unix:" + path));
+  unlink(path.c_str());
+}
+
+TEST(ListenOn, MakesTheFolderOfItsSocketAndKeepsBothToItsUser) {
+  const std::string folder = testing::TempDir() + "/listen_on_" + std::to_string(getpid());
+  const std::string path = folder + "/admin.sock";
+  ASSERT_TRUE(ListenOn("unix:" + path));
+  struct stat status{};
+  ASSERT_EQ(stat(folder.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0700u);
+  ASSERT_EQ(stat(path.c_str(), &status), 0);
+  EXPECT_EQ(status.st_mode & 0777, 0600u);
+  unlink(path.c_str());
+  rmdir(folder.c_str());
 }
 
 TEST(ListenOn, SaysWhatAnAddressMustLookLike) {

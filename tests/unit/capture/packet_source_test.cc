@@ -254,7 +254,9 @@ TEST_F(PacketSourceTest, ANewReaderBeginsWithTheRecordInTheOldOnesHands) {
 TEST_F(PacketSourceTest, AReaderThatReadNothingLeavesNobodyElsesTrace) {
   for (int i = 0; i < 2; ++i) ring.Commit(c.Record(kRecordSegment, kRecordIngress, 0, 1), "a");
   ring.page().reading_position = ring.producer() / 2;  // the first reader died with the second record
-  { const PacketSource second(ring.memory(), counters); }
+  {
+    const PacketSource second(ring.memory(), counters);
+  }
   EXPECT_EQ(ring.page().reading_position, PODTAP_NOT_READING) << "or the record is blamed for the second's end, too";
   EXPECT_EQ(ring.consumer(), ring.producer() / 2) << "a third reader does not read the first record again";
 }
