@@ -15,6 +15,9 @@ namespace podtap {
 // `follow` = false refuses a symbolic link as the last component. The error names the path.
 Result<std::string> ReadFileAt(int directory_fd, const std::string& path, size_t limit, bool follow = true);
 
+// The rest of an open descriptor; `name` is for the error.
+Result<std::string> ReadDescriptor(int fd, const std::string& name, size_t limit);
+
 inline Result<std::string> ReadFile(const std::string& path, size_t limit) { return ReadFileAt(AT_FDCWD, path, limit); }
 
 }  // namespace podtap

@@ -45,7 +45,8 @@ int Fail(const Error& error) {
 
 Result<std::string> ReadInput(const std::string& file) {
   if (file.empty()) return UsageError("-f FILE is required; -f - reads standard input");
-  auto text = ReadFile(file == "-" ? "/dev/stdin" : file, kMaxInputBytes + 1);
+  auto text = file == "-" ? ReadDescriptor(STDIN_FILENO, "standard input", kMaxInputBytes + 1)
+                          : ReadFile(file, kMaxInputBytes + 1);
   if (text && text->size() > kMaxInputBytes) return UsageError(file + " is larger than 64 MiB");
   return text;
 }

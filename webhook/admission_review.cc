@@ -13,9 +13,9 @@ namespace {
 
 using Parser = boost::json::basic_parser<ReviewHandler>;
 
-boost::json::parse_options Options() {
+boost::json::parse_options Options(size_t depth = kMaxJsonDepth) {
   boost::json::parse_options options;
-  options.max_depth = kMaxJsonDepth;
+  options.max_depth = depth;
   return options;
 }
 
@@ -54,14 +54,44 @@ ParsedReview ParseReview(std::span<const std::string_view> blocks, const boost::
     review.error = error.what();
   }
   review.uid = parser.handler().uid();
+  // It may stand behind what could not be read.
+  if (review.uid.empty()) review.uid = ReadUid(blocks);
   return review;
 }
 
-std::string ReadUid(std::string_view beginning) {
-  Parser parser(Options(), boost::json::storage_ptr(), false);
-  boost::json::error_code error;
-  parser.write_some(true, beginning.data(), beginning.size(), error);
-  return parser.handler().uid();
+class UidReader::Impl {
+ public:
+  bool Add(std::string_view piece) {
+    if (ended_) return true;
+    boost::json::error_code error;
+    try {
+      parser_.write_some(true, piece.data(), piece.size(), error);
+    } catch (const std::exception&) {
+      ended_ = true;
+    }
+    ended_ = ended_ || error || parser_.done() || !parser_.handler().uid().empty();
+    return ended_;
+  }
+  std::string uid() const { return parser_.handler().uid(); }
+
+ private:
+  static constexpr size_t kDepth = 1000;
+  Parser parser_{Options(kDepth), boost::json::storage_ptr(), false};
+  bool ended_ = false;
+};
+
+UidReader::UidReader() : impl_(std::make_unique<Impl>()) {}
+UidReader::~UidReader() = default;
+UidReader::UidReader(UidReader&&) noexcept = default;
+UidReader& UidReader::operator=(UidReader&&) noexcept = default;
+bool UidReader::Add(std::string_view piece) { return impl_->Add(piece); }
+std::string UidReader::uid() const { return impl_->uid(); }
+
+std::string ReadUid(std::span<const std::string_view> blocks) {
+  UidReader reader;
+  for (const std::string_view block : blocks)
+    if (reader.Add(block)) break;
+  return reader.uid();
 }
 
 std::optional<ReviewRequest> RequestOf(json::value& document) {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <boost/json/storage_ptr.hpp>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -30,8 +31,24 @@ struct ParsedReview {
 // Parses the blocks, one after the other, as one document in `memory`, which must outlive the result. Never throws.
 ParsedReview ParseReview(std::span<const std::string_view> blocks, const boost::json::storage_ptr& memory);
 
-// The uid from the beginning of a review that was not kept; empty if it does not hold one.
-std::string ReadUid(std::string_view beginning);
+// Finds the uid of a review that is not kept, in pieces as they arrive, in bounded memory; wherever it stands, at any
+// depth of nesting up to 1,000.
+class UidReader {
+ public:
+  UidReader();
+  ~UidReader();
+  UidReader(UidReader&&) noexcept;
+  UidReader& operator=(UidReader&&) noexcept;
+  // True: nothing more needs to be added, the uid is known or cannot be.
+  bool Add(std::string_view piece);
+  std::string uid() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+// The same for what is there at once; empty if it holds no uid.
+std::string ReadUid(std::span<const std::string_view> blocks);
 
 // The request inside a parsed review.
 struct ReviewRequest {

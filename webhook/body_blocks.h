@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // BodyBlocks: a request's body as it arrives, in blocks that are charged to one budget for all connections. A body that
-// finds no room left gives back what it has, but for its beginning, where the uid stands.
+// finds no room left gives back what it has; where its uid stands has been read by then.
 #pragma once
 
 #include <algorithm>
@@ -37,7 +37,6 @@ class BodyBlocks {
  public:
   static constexpr size_t kBlock = 64 << 10;
   static constexpr size_t kFirstBlock = 16 << 10;  // most reviews fit
-  static constexpr size_t kBeginning = 1 << 10;
 
   explicit BodyBlocks(ByteBudget& budget) : budget_(budget) {}
   BodyBlocks(const BodyBlocks&) = delete;
@@ -66,10 +65,6 @@ class BodyBlocks {
     views.reserve(blocks_.size());
     for (const Block& block : blocks_) views.emplace_back(block.data.get(), block.used);
     return views;
-  }
-  std::string Beginning() const {
-    if (blocks_.empty()) return {};
-    return std::string(blocks_[0].data.get(), std::min(blocks_[0].used, kBeginning));
   }
   void Clear() {
     for (const Block& block : blocks_) budget_.GiveBack(block.size);

@@ -37,6 +37,9 @@ std::optional<Answer> Never(const DecisionInput& input, const InjectorConfig& co
   if (!input.is_pod_create) return Answer{Reason::kNotPodCreate, "the review"};
   if (Member(Annotations(pod), kMirrorPod) != nullptr)
     return Answer{Reason::kStaticPod, "pod annotation " + std::string(kMirrorPod)};
+  // Before everything that a label or a flag could have changed since: what has the sidecar keeps it.
+  if (FindContainer(pod) && HasInjectedStatus(pod))
+    return Answer{Reason::kAlreadyInjected, "pod annotation " + std::string(kStatusAnnotation)};
   const json::array* containers = ArrayMember(spec, "containers");
   if (containers == nullptr || containers->empty()) return Answer{Reason::kMalformedPod, "spec.containers"};
   const json::value* host_users = Member(spec, "hostUsers");
@@ -50,16 +53,18 @@ std::optional<Answer> Never(const DecisionInput& input, const InjectorConfig& co
     return Answer{Reason::kRuntimeClass, "spec.runtimeClassName=" + std::string(runtime_class)};
   if (IsSkippedNamespace(input.namespace_name, config))
     return Answer{Reason::kSkipNamespace, "namespace " + std::string(input.namespace_name)};
-  if (FindContainer(pod) && HasInjectedStatus(pod))
-    return Answer{Reason::kAlreadyInjected, "pod annotation " + std::string(kStatusAnnotation)};
   return std::nullopt;
 }
 
 // Step 2: the pod's own word. Anything but "true" and "false" counts as not said.
 std::optional<Answer> PodSays(const DecisionInput& input, std::vector<std::string>& warnings) {
   const json::value* value = Member(Annotations(input.pod), kEnabledAnnotation);
-  const json::string* text = value == nullptr ? nullptr : value->if_string();
-  if (text == nullptr) return std::nullopt;
+  if (value == nullptr) return std::nullopt;
+  const json::string* text = value->if_string();
+  if (text == nullptr) {
+    warnings.push_back(NoStringWarning(kEnabledAnnotation, *value));
+    return std::nullopt;
+  }
   const std::string by = "pod annotation " + std::string(kEnabledAnnotation);
   if (*text == "true") return Answer{Reason::kPodEnabled, by + "=true"};
   if (*text == "false") return Answer{Reason::kPodDisabled, by + "=false"};
@@ -148,9 +153,9 @@ std::string_view TextOf(ModeFrom from) {
 Decision Decide(const DecisionInput& input, const InjectorConfig& config) {
   Decision decision;
   decision.shape = ShapeFor(config);
-  ChooseSettings(input, config, decision);
   Answer answer = WhoSays(input, config, decision.warnings);
   const bool wanted = Injects(answer.reason);
+  ChooseSettings(input, config, decision);
   decision.asked = wanted && answer.reason != Reason::kAllNamespaces;
   if (auto never = Never(input, config)) {
     answer = *std::move(never);

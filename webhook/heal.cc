@@ -46,6 +46,14 @@ bool Matches(const json::value& expected, const json::value& found) {
 
 }  // namespace
 
+bool IsAppArmorProfileStripped(const json::object& pod, const InjectorConfig& config) {
+  const auto place = FindContainer(pod);
+  if (!place || config.run_as_privileged) return false;
+  const json::value& found = Spec(pod)->at(place->list).as_array()[place->index];
+  const json::object* context = ObjectMember(found.if_object(), "securityContext");
+  return context != nullptr && Member(context, "appArmorProfile") == nullptr;
+}
+
 std::optional<std::string> PathOfStrippedContainer(const json::object& pod, const Decision& decision,
                                                    const InjectorConfig& config) {
   const auto place = FindContainer(pod);
@@ -55,6 +63,8 @@ std::optional<std::string> PathOfStrippedContainer(const json::object& pod, cons
   std::vector<std::string> warnings;
   json::object expected = SidecarContainer(pod, decision, config, warnings);
   expected.erase("restartPolicy");
+  // Whoever does not know the one field does not know the other, which is younger.
+  if (IsAppArmorProfileStripped(pod, config)) expected.at("securityContext").as_object().erase("appArmorProfile");
   if (!Matches(expected, found)) return std::nullopt;
   return "/spec/initContainers/" + std::to_string(place->index);
 }

@@ -11,8 +11,12 @@
 namespace podtap::webhook {
 
 // The path of our init container, if it is the one that we would add to this pod now in everything but restartPolicy,
-// which is missing. Fields that the API server has filled in with their defaults do not count as a difference.
+// which is missing (and perhaps appArmorProfile). Fields that the API server has filled in with their defaults do not
+// count as a difference.
 std::optional<std::string> PathOfStrippedContainer(const json::object& pod, const Decision& decision,
                                                    const InjectorConfig& config);
+
+// Whether our container ought to have an appArmorProfile, a field younger than restartPolicy, and has none.
+bool IsAppArmorProfileStripped(const json::object& pod, const InjectorConfig& config);
 
 }  // namespace podtap::webhook

@@ -29,6 +29,7 @@
 #include <vector>
 
 #include "base/clock.h"
+#include "webhook/admission_review.h"
 #include "webhook/body_blocks.h"
 
 namespace podtap::webhook {
@@ -63,7 +64,7 @@ std::string_view ReasonPhrase(unsigned status) {
   }
 }
 
-std::string WriteResponse(const MutateAnswer& answer, bool keep_alive, unsigned http_version) {
+std::string WriteResponse(const MutateAnswer& answer, bool keep_alive, unsigned http_version, bool to_head) {
   std::string text = "HTTP/1.1 " + std::to_string(answer.status) + " ";
   text.append(ReasonPhrase(answer.status)).append("\r\nContent-Type: ");
   text.append(answer.status == 200 ? "application/json" : "text/plain; charset=utf-8");
@@ -73,8 +74,15 @@ std::string WriteResponse(const MutateAnswer& answer, bool keep_alive, unsigned 
     text.append("\r\nConnection: close");
   else if (http_version == 10)
     text.append("\r\nConnection: keep-alive");
-  text.append("\r\n\r\n").append(answer.body);
+  text.append("\r\n\r\n");
+  if (!to_head) text.append(answer.body);
   return text;
+}
+
+// What the peer sent is no HTTP, as opposed to: it went, or took too long.
+bool IsBadMessage(const error_code& error) {
+  return error.category() == http::make_error_code(http::error::bad_method).category() &&
+         error != http::error::end_of_stream && error != http::error::partial_message;
 }
 
 // One at a time; a second one waits without blocking its thread.
@@ -258,9 +266,7 @@ class HttpsServer::Impl {
     co_await http::async_read_header(connection.stream, connection.buffer, parser,
                                      asio::redirect_error(asio::use_awaitable, error));
     const bool readable = !error;
-    if (error && (error.category() != http::make_error_code(http::error::bad_method).category() ||
-                  error == http::error::end_of_stream || error == http::error::partial_message))
-      co_return false;
+    if (error && !IsBadMessage(error)) co_return false;
     error = {};
 
     MutateAnswer answer;
@@ -275,9 +281,16 @@ class HttpsServer::Impl {
     } else {
       BodyBlocks body(budget_);
       Dropped dropped;
-      if (!co_await ReadBody(connection, parser, body, dropped, error)) co_return false;
+      const bool read = co_await ReadBody(connection, parser, body, dropped, error);
+      if (!read && !IsBadMessage(error)) co_return false;
       keep_alive = keep_alive && parser.is_done();
-      answer = co_await Answer(body, dropped);
+      if (read) {
+        answer = co_await Answer(body, dropped);
+      } else {
+        error = {};
+        answer = {400, "the body's framing cannot be read\n"};
+        metrics_.requests_bad.fetch_add(1, std::memory_order_relaxed);
+      }
     }
     if (answer.status != 200) {
       // The rest of the body, if any, would be taken for the next request.
@@ -285,30 +298,31 @@ class HttpsServer::Impl {
       if (answer.status != 400 || !readable) metrics_.requests_bad.fetch_add(1, std::memory_order_relaxed);
     }
     keep_alive = keep_alive && !draining_.load();
-    const std::string response = WriteResponse(answer, keep_alive, readable ? parser.get().version() : 11);
+    const std::string response = WriteResponse(answer, keep_alive, readable ? parser.get().version() : 11,
+                                               readable && parser.get().method() == http::verb::head);
     lowest.expires_after(options_.write_timeout);
     co_await asio::async_write(connection.stream, asio::buffer(response),
                                asio::redirect_error(asio::use_awaitable, error));
     co_return keep_alive && !error;
   }
 
-  // A body that is not kept: why, and its beginning.
+  // A body that is not kept: why, and what is looked for as it passes by.
   struct Dropped {
     bool yes = false;
     Reason reason = Reason::kOverloaded;
-    std::string beginning;
+    UidReader uid;
     size_t bytes = 0;
 
     void Begin(BodyBlocks& body, Reason why) {
       yes = true;
       reason = why;
-      beginning = body.Beginning();
+      for (const std::string_view block : body.Views())
+        if (uid.Add(block)) break;
       body.Clear();
     }
     void Add(std::string_view piece) {
       bytes += piece.size();
-      if (beginning.size() < BodyBlocks::kBeginning)
-        beginning.append(piece.substr(0, BodyBlocks::kBeginning - beginning.size()));
+      uid.Add(piece);
     }
   };
 
@@ -355,7 +369,7 @@ class HttpsServer::Impl {
     const Timestamp begin = MonotonicNow();
     MutateAnswer answer;
     if (dropped.yes) {
-      answer = mutator_.AllowUnread(dropped.beginning, dropped.reason);
+      answer = mutator_.AllowUnread(dropped.uid.uid(), dropped.reason);
     } else {
       LargeBodyTurn turn(large_body_);
       while (body.size() > kLargeBody && !turn.Try()) {

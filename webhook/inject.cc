@@ -107,6 +107,8 @@ Outcome Inject(json::value& pod_value, std::string_view namespace_name, const Na
     if (const auto path = PathOfStrippedContainer(*pod, decision, config)) {
       decision.reason = Reason::kHealed;
       patch.Add(*path + "/restartPolicy", "Always");
+      if (IsAppArmorProfileStripped(*pod, config))
+        patch.Add(*path + "/securityContext/appArmorProfile", json::object{{"type", "Unconfined"}});
     }
   } else if (decision.asked) {
     outcome.warnings.push_back(SkipWarning(decision));
@@ -119,6 +121,7 @@ Outcome Inject(json::value& pod_value, std::string_view namespace_name, const Na
   if (!patch.applies()) {
     decision.inject = false;
     decision.reason = Reason::kPatchFailed;
+    if (decision.asked) outcome.warnings.push_back(SkipWarning(decision));
     return outcome;
   }
   outcome.has_patch = !patch.operations().empty();

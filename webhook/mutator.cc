@@ -54,22 +54,18 @@ MutateAnswer Mutator::Unchanged(const std::string& uid, Reason reason) const {
   return {200, WriteAnswer(answer)};
 }
 
-MutateAnswer Mutator::AllowUnread(std::string_view beginning, Reason reason) const {
-  try {
-    return Unchanged(ReadUid(beginning), reason);
-  } catch (const std::exception& error) {
-    LOG(ERROR) << "reading a uid: " << error.what();
-    return {400, "the body could not be read\n"};
-  }
-}
-
 MutateAnswer Mutator::Mutate(std::span<const std::string_view> body) const {
   try {
     return MutateOrThrow(body);
   } catch (const std::exception& error) {
     LOG(ERROR) << "answering a review: " << error.what();
   }
-  return AllowUnread(body.empty() ? std::string_view() : body[0], Reason::kInternalError);
+  try {
+    return AllowUnread(ReadUid(body), Reason::kInternalError);
+  } catch (const std::exception& error) {
+    LOG(ERROR) << "reading a uid: " << error.what();
+    return {400, "the body could not be read\n"};
+  }
 }
 
 MutateAnswer Mutator::MutateOrThrow(std::span<const std::string_view> body) const {

@@ -26,8 +26,8 @@ class Mutator {
 
   // A whole body, in blocks.
   MutateAnswer Mutate(std::span<const std::string_view> body) const;
-  // A body that was not kept, for `reason`: only its beginning is there.
-  MutateAnswer AllowUnread(std::string_view beginning, Reason reason) const;
+  // A body that was not kept, for `reason`: only its uid is known, or not even that.
+  MutateAnswer AllowUnread(const std::string& uid, Reason reason) const { return Unchanged(uid, reason); }
 
  private:
   MutateAnswer MutateOrThrow(std::span<const std::string_view> body) const;

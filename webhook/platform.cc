@@ -20,8 +20,8 @@ constexpr Mark kLabelMarks[] = {{"eks.amazonaws.com/fargate-profile", ""},
                                 {"alibabacloud.com/eci", "true"},
                                 {"eci", "true"},
                                 {"virtual-kubelet.io/burst-to-cci", "enforce"}};
-// A pod tolerates these taints only to run on a virtual node. (A toleration without a key tolerates everything and says
-// nothing.)
+// A pod tolerates these taints only to run on a virtual node; but a DaemonSet's pods tolerate what they merely do not
+// mind. (A toleration without a key tolerates everything and says nothing.)
 constexpr std::string_view kTolerationKeys[] = {"virtual-kubelet.io/provider", "virtual-kubelet.io/compute-type",
                                                 "azure.com/aci", "eks.amazonaws.com/compute-type"};
 constexpr std::string_view kNodeNames[] = {"fargate-", "virtual-node-", "virtual-kubelet", "virtual-kubelet-"};
@@ -54,6 +54,13 @@ std::string FindToleration(const json::array* tolerations) {
   return {};
 }
 
+bool IsOfDaemonSet(const json::object& pod) {
+  const json::array* owners = ArrayMember(ObjectMember(&pod, "metadata"), "ownerReferences");
+  for (size_t i = 0; owners != nullptr && i < owners->size(); ++i)
+    if (TextMember((*owners)[i].if_object(), "kind") == "DaemonSet") return true;
+  return false;
+}
+
 // spec.affinity.nodeAffinity.required…: a virtual node, if every term asks for one (terms are alternatives).
 std::string FindAffinity(const json::object* spec) {
   const json::array* terms = ArrayMember(ObjectMember(ObjectMember(ObjectMember(spec, "affinity"), "nodeAffinity"),
@@ -83,7 +90,7 @@ std::string RefusingPlatform(const json::object& pod) {
   const json::object* spec = Spec(pod);
   std::string mark = FindMark(ObjectMember(spec, "nodeSelector"), kNodeMarks, "spec.nodeSelector");
   if (mark.empty()) mark = FindMark(Labels(pod), kLabelMarks, "label");
-  if (mark.empty()) mark = FindToleration(ArrayMember(spec, "tolerations"));
+  if (mark.empty() && !IsOfDaemonSet(pod)) mark = FindToleration(ArrayMember(spec, "tolerations"));
   if (mark.empty()) mark = FindAffinity(spec);
   if (!mark.empty()) return mark;
   if (TextMember(spec, "schedulerName") == "fargate-scheduler") return "spec.schedulerName fargate-scheduler";

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "webhook/pod_settings.h"
 
+#include <boost/json/serialize.hpp>
 #include <optional>
 
 #include "base/annotations.h"
@@ -40,9 +41,11 @@ bool IsUsable(const SettingInfo& info, std::string_view value, const InjectorCon
   return info.valid(value) && (info.setting != Setting::kSink || config.named_sinks.contains(value));
 }
 
-// The first level with a usable value.
+// The first level with a usable value. Whatever is not a string is none.
 std::optional<Level> Choose(const DecisionInput& input, const SettingInfo& info, const InjectorConfig& config,
                             std::vector<std::string>& warnings) {
+  const json::value* of_pod = Member(Annotations(input.pod), info.annotation);
+  if (of_pod != nullptr && !of_pod->is_string()) warnings.push_back(NoStringWarning(info.annotation, *of_pod));
   for (const Level& level : LevelsOf(input, info)) {
     if (IsUsable(info, level.value, config)) return level;
     warnings.push_back(
@@ -67,6 +70,10 @@ std::string ValueWarning(std::string_view name, std::string_view value, std::str
   warning.append("=\"").append(Printable(value, room)).append("\" ").append(what);
   if (warning.size() > kWarningLength) warning.replace(kWarningLength - 3, std::string::npos, "...");
   return warning;
+}
+
+std::string NoStringWarning(std::string_view name, const json::value& value) {
+  return ValueWarning(name, json::serialize(value), "not used; a string is needed: write it in quotes");
 }
 
 void ChooseSettings(const DecisionInput& input, const InjectorConfig& config, Decision& decision) {

@@ -14,6 +14,9 @@ namespace podtap::webhook {
 // Fills mode, mode_from, mode_decided_by, settings and adds to warnings.
 void ChooseSettings(const DecisionInput& input, const InjectorConfig& config, Decision& decision);
 
+// For an annotation whose value is a number or a boolean, as in a file without quotes.
+std::string NoStringWarning(std::string_view name, const json::value& value);
+
 // A warning of at most 120 characters: `value` is shortened and made printable. "<name>="<value>" <what>".
 std::string ValueWarning(std::string_view name, std::string_view value, std::string_view what);
 

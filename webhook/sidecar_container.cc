@@ -108,7 +108,7 @@ json::array Mounts(const Decision& decision, const InjectorConfig& config, const
 }  // namespace
 
 std::vector<std::string_view> Capabilities(const InjectorConfig& config) {
-  const KernelVersion oldest = config.facts.oldest_kernel.value_or(KernelVersion{5, 11});
+  const KernelVersion oldest = config.facts.oldest_kernel.value_or(KernelVersion{5, 10});
   std::vector<std::string_view> capabilities;
   if (oldest < KernelVersion{5, 8})
     capabilities.push_back("SYS_ADMIN");
@@ -129,11 +129,12 @@ std::string ServiceName(const json::object& pod) {
 }
 
 uint64_t DrainMs(const json::object& pod) {
-  constexpr int64_t kDefaultGraceSeconds = 30, kLongestGraceSeconds = 86400, kMarginSeconds = 5;
+  constexpr int64_t kDefaultGraceSeconds = 30, kLongestGraceSeconds = 86400, kMarginSeconds = 8;
   int64_t grace = kDefaultGraceSeconds;
   if (const json::value* value = Member(Spec(pod), "terminationGracePeriodSeconds");
       value != nullptr && value->is_int64())
     grace = std::clamp<int64_t>(value->get_int64(), 0, kLongestGraceSeconds);
+  // Less than the whole, because what is queued is sent after the draining, in up to 5 s.
   // Half of a short grace period, so that something is left for the sinks to be flushed in.
   return static_cast<uint64_t>(grace > 2 * kMarginSeconds ? (grace - kMarginSeconds) * 1000 : grace * 500);
 }

@@ -76,8 +76,9 @@ bool IsBetterSingleQuoted(std::string_view text) {
 
 json::value PlainScalarValue(std::string_view text) {
   if (IsOneOf(text, {"", "~", "null", "Null", "NULL"})) return nullptr;
-  if (IsOneOf(text, {"true", "True", "TRUE"})) return true;
-  if (IsOneOf(text, {"false", "False", "FALSE"})) return false;
+  // YAML 1.1's words, because Kubernetes' reader takes them so.
+  if (IsOneOf(text, {"true", "True", "TRUE", "y", "Y", "yes", "Yes", "YES", "on", "On", "ON"})) return true;
+  if (IsOneOf(text, {"false", "False", "FALSE", "n", "N", "no", "No", "NO", "off", "Off", "OFF"})) return false;
   if (auto integer = AsInteger(text)) return *integer;
   if (auto number = AsFloat(text)) return *number;
   return json::value(text);

@@ -159,7 +159,12 @@ class WithWebhook(unittest.TestCase):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="podtap-webhook-"))
         self.addCleanup(shutil.rmtree, self.folder)
         self.webhook = Webhook(self.folder, *self.flags, namespaces=self.namespaces)
-        self.addCleanup(self.webhook.stop)
+        self.addCleanup(self.stop_and_look)
+
+    def stop_and_look(self):
+        code, log = self.webhook.stop(), self.webhook.read_log()
+        if code != 0 or "Sanitizer" in log:
+            raise AssertionError(f"the webhook ended with {code}: {log[-20000:]}")
 
 
 class Reviews(WithWebhook):
@@ -221,13 +226,19 @@ class Reviews(WithWebhook):
             time.sleep(0.1)
 
     def test_paths_and_methods(self):
-        for method, path, status in (("GET", "/mutate", 405), ("POST", "/", 404), ("POST", "/mutate/", 404),
+        for method, path, status in (("GET", "/mutate", 405), ("HEAD", "/mutate", 405), ("POST", "/", 404), ("POST", "/mutate/", 404),
                                      ("POST", "/mutatex", 404), ("PUT", "/mutate?x", 405)):
             connection = self.webhook.connect()
             connection.request(method, path, b"{}" if method != "GET" else None)
             response = connection.getresponse()
             response.read()
             self.assertEqual(response.status, status, f"{method} {path}")
+        with self.webhook.raw() as stream:
+            stream.sendall(b"HEAD /mutate HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+            text = b""
+            while piece := stream.recv(65536):
+                text += piece
+        self.assertTrue(text.endswith(b"\r\n\r\n"), text)
         for path, status in (("/healthz", 200), ("/readyz", 200), ("/metrics", 200), ("/mutate", 404)):
             self.assertEqual(self.webhook.admin(path)[0], status, path)
         self.assertEqual(self.webhook.admin("/metrics", "POST")[0], 405)
@@ -242,6 +253,9 @@ class Reviews(WithWebhook):
                 plain.recv(65536)
             except ConnectionResetError:
                 pass
+        with self.webhook.raw() as stream:
+            stream.sendall(b"POST /mutate HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nno number\r\n{}")
+            self.assertIn(b"400 Bad Request", stream.recv(65536))
         for body in (b"", b"{", b"[" * 100000, b"\xff" * 1000, b'{"request":{}}'):
             self.assertEqual(self.webhook.call(body)[0], 400)
         deep = json.dumps(review()).replace('"object"', '"extra":' + "[" * 500 + "]" * 500 + ',"object"')
@@ -262,6 +276,28 @@ class Reviews(WithWebhook):
         context.set_alpn_protocols(["h2", "http/1.1"])
         with context.wrap_socket(socket.create_connection(("127.0.0.1", self.webhook.port), timeout=PATIENCE_S)) as stream:
             self.assertEqual(stream.selected_alpn_protocol(), "http/1.1")
+
+
+class Newcomer(unittest.TestCase):
+    def test_the_documented_try_with_curl_works_as_written(self):
+        text = (pathlib.Path(__file__).resolve().parents[2] / "docs/webhook.md").read_text()
+        script = text.split("## Try it with curl", 1)[1].split("```sh\n", 1)[1].split("```", 1)[0]
+        port, admin_port = free_port(), free_port()
+        with tempfile.TemporaryDirectory() as folder:
+            # What is built already, in a folder and on ports of its own; everything else as it stands there.
+            for old, new in (("cmake -S . -B build -G Ninja && cmake --build build\n", ""), ("/tmp/try", folder),
+                             ("~-/build/bin/podtap-webhook", f"{WEBHOOK} --listen_address=127.0.0.1:{port} "
+                                                             f"--admin_address=127.0.0.1:{admin_port}"),
+                             ("localhost:8443", f"localhost:{port}"), ("localhost:8080", f"localhost:{admin_port}")):
+                self.assertIn(old, script)
+                script = script.replace(old, new)
+            # Left running, it would hold the pipes open.
+            result = subprocess.run(["bash", "-c", script.replace("kill %1", "kill %1; wait %1")], capture_output=True,
+                                    text=True, timeout=PATIENCE_S)
+        self.assertIn('"allowed": true', result.stdout, result.stderr)
+        self.assertIn('"reason": "namespace-enabled"', result.stdout)
+        self.assertIn('"name": "podtap"', result.stdout)
+        self.assertIn('podtap_webhook_decisions_total{reason="namespace-enabled",result="injected"} 2', result.stdout)
 
 
 class Certificates(WithWebhook):
@@ -352,6 +388,10 @@ class Overload(WithWebhook):
         self.assertEqual((status, json.loads(text)["response"]["auditAnnotations"]["reason"]), (200, "too-large"))
         self.assertEqual(json.loads(text)["response"]["uid"], UID)
         self.assertEqual(self.webhook.call(review(), connection=connection)[0], 200)
+        # A writer that sorts its keys puts the uid behind the object.
+        behind = json.dumps(json.loads(self.large((7 << 20) + 4000)), sort_keys=True)
+        status, text = self.webhook.call(behind)
+        self.assertEqual((status, json.loads(text)["response"]["uid"]), (200, UID))
 
     def test_32_large_bodies_at_once_stay_within_128_mib(self):
         body = self.large(7 << 20)

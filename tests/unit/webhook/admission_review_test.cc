@@ -115,11 +115,28 @@ TEST(ParseReview, MemoryIsBounded) {
   EXPECT_EQ(parsed->review.uid, kUid);
 }
 
+std::string UidOf(std::string_view text) { return ReadUid({&text, 1}); }
+
+TEST(ReadUid, ItMayStandBehindTheObjectAndBehindDeepNesting) {
+  std::string deep(500, '[');
+  deep.append(500, ']');
+  const std::string text = R"({"request":{"object":{"deep":)" + deep + R"(},"uid":"behind"}})";
+  EXPECT_EQ(UidOf(text), "behind");
+  UidReader reader;
+  for (const char& c : text) reader.Add({&c, 1});
+  EXPECT_EQ(reader.uid(), "behind");
+  boost::json::monotonic_resource memory;
+  const std::string_view block = text;
+  const ParsedReview review = ParseReview({&block, 1}, &memory);
+  EXPECT_NE(review.outcome, ParsedReview::Outcome::kOk);
+  EXPECT_EQ(review.uid, "behind");
+}
+
 TEST(ReadUid, TheFirstKiBIsEnough) {
   const std::string text = Review(R"({"metadata":{"name":")" + std::string(100000, 'a') + "\"}}");
-  EXPECT_EQ(ReadUid(std::string_view(text).substr(0, 1024)), kUid);
-  EXPECT_EQ(ReadUid(""), "");
-  EXPECT_EQ(ReadUid("not json"), "");
+  EXPECT_EQ(UidOf(std::string_view(text).substr(0, 1024)), kUid);
+  EXPECT_EQ(UidOf(""), "");
+  EXPECT_EQ(UidOf("not json"), "");
 }
 
 TEST(Base64, IsRfc4648) {
@@ -196,11 +213,11 @@ TEST_F(MutatorTest, TheNamespaceComesFromTheRequestElseFromThePod) {
 
 TEST_F(MutatorTest, BodiesThatWereNotKeptAreAllowedByTheirBeginning) {
   const std::string text = Review(R"({"spec":{}})");
-  const MutateAnswer answer = mutator_.AllowUnread(text.substr(0, 200), Reason::kOverloaded);
+  const MutateAnswer answer = mutator_.AllowUnread(UidOf(text.substr(0, 200)), Reason::kOverloaded);
   EXPECT_EQ(answer.status, 200u);
   EXPECT_THAT(answer.body, HasSubstr(kUid));
   EXPECT_EQ(metrics_.Decisions(Reason::kOverloaded), 1u);
-  EXPECT_EQ(mutator_.AllowUnread("{", Reason::kOverloaded).status, 400u);
+  EXPECT_EQ(mutator_.AllowUnread(UidOf("{"), Reason::kOverloaded).status, 400u);
 }
 
 }  // namespace

@@ -10,6 +10,7 @@
 namespace podtap::webhook {
 namespace {
 
+using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
@@ -24,6 +25,49 @@ TEST(Decide, OnlyTheExactWordTrueOptsIn) {
   EXPECT_EQ(ReasonFor(R"({"mirror.traceable.ai/enabled":"false"})"), Reason::kPodDisabled);
   for (const char* word : {"True", "TRUE", "yes", "1", "", " true", "enabled"})
     EXPECT_EQ(ReasonFor("{\"mirror.traceable.ai/enabled\":\"" + std::string(word) + "\"}"), Reason::kNotAsked) << word;
+}
+
+TEST(Decide, AValueWithoutQuotesIsNamed) {
+  const Decision decision = DecideAbout(Pod(R"({"mirror.traceable.ai/enabled":true})"));
+  EXPECT_EQ(decision.reason, Reason::kNotAsked);
+  EXPECT_THAT(decision.warnings, ElementsAre(AllOf(HasSubstr("enabled=\"true\""), HasSubstr("write it in quotes"))));
+  EXPECT_THAT(DecideAbout(Pod(R"({"mirror.traceable.ai/enabled":"true","mirror.traceable.ai/mode":false})")).warnings,
+              ElementsAre(AllOf(HasSubstr("mode=\"false\""), HasSubstr("write it in quotes"))));
+}
+
+TEST(Decide, WhatHasTheSidecarKeepsItWhateverElseHasChanged) {
+  const json::value injected = InjectInto(AskingPod()).pod;
+  InjectorConfig config = TestConfig();
+  config.skip_namespaces = {"shop"};
+  EXPECT_EQ(DecideAbout(injected, config).reason, Reason::kAlreadyInjected);
+  json::value marked = injected;
+  marked.at("spec").as_object()["runtimeClassName"] = "gvisor";
+  marked.at("spec").as_object()["hostUsers"] = false;
+  const Injected again = InjectInto(marked);
+  EXPECT_EQ(again.outcome.decision.reason, Reason::kAlreadyInjected);
+  EXPECT_FALSE(again.outcome.has_patch);
+}
+
+TEST(Decide, ADaemonSetThatToleratesVirtualNodesIsNotOnOne) {
+  json::value pod = AskingPod(R"("tolerations":[{"key":"virtual-kubelet.io/provider","operator":"Exists"}])");
+  EXPECT_EQ(DecideAbout(pod).reason, Reason::kPlatform);
+  pod.at("metadata").as_object()["ownerReferences"] = Json(R"([{"kind":"DaemonSet","name":"logs","controller":true}])");
+  EXPECT_EQ(DecideAbout(pod).reason, Reason::kPodEnabled);
+}
+
+TEST(Decide, EveryMarkOfAPlatformThatRefusesPrivilegedPods) {
+  for (const char* spec :
+       {R"("nodeSelector":{"eks.amazonaws.com/compute-type":"fargate"})",
+        R"("nodeSelector":{"type":"virtual-kubelet"})",
+        R"("nodeSelector":{"kubernetes.azure.com/role":"virtual-node"})",
+        R"("nodeSelector":{"alibabacloud.com/eci":"true"})",
+        R"("nodeSelector":{"cloud.google.com/gke-autopilot":"true"})", R"("schedulerName":"fargate-scheduler")",
+        R"("nodeName":"fargate-ip-10-0-0-1")", R"("nodeName":"virtual-node-aci-linux")",
+        R"("tolerations":[{"key":"azure.com/aci"}])", R"("tolerations":[{"key":"eks.amazonaws.com/compute-type"}])"})
+    EXPECT_EQ(ReasonAsked(spec), Reason::kPlatform) << spec;
+  for (const char* spec :
+       {R"("nodeSelector":{"type":"gpu"})", R"("nodeName":"worker-1")", R"("tolerations":[{"operator":"Exists"}])"})
+    EXPECT_EQ(ReasonAsked(spec), Reason::kPodEnabled) << spec;
 }
 
 TEST(Decide, AnotherWordThanTrueOrFalseIsWarnedAboutAndTheNamespaceDecides) {
