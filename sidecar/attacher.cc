@@ -259,7 +259,10 @@ Status Attacher::StartWorker() {
     sigprocmask(SIG_SETMASK, &none, nullptr);
     std::vector<int> listeners;
     for (const UniqueFd& listener : admin_listeners_) listeners.push_back(dup(listener.get()));
-    const WorkerInput input{config_, *shared_, capture_.get(), pair->worker.get(), self, std::move(listeners)};
+    Config config = config_;
+    // Each worker numbers what it sees anew.
+    if (const uint64_t n = shared_->worker_restarts; n > 0) config.identity.run_id += "." + std::to_string(n);
+    const WorkerInput input{config, *shared_, capture_.get(), pair->worker.get(), self, std::move(listeners)};
     const int status = RunWorker(input);
     google::FlushLogFiles(google::GLOG_INFO);
     _exit(status);

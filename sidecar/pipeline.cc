@@ -19,6 +19,13 @@ SessionTable::Options SessionOptions(const Config& config, std::function<std::st
           .container_of = std::move(container_of)};
 }
 
+// A session gives up an unfinished exchange before its connection is forgotten.
+StreamAssembler::Limits AssemblerLimits(const Config& config, bool resumed) {
+  StreamAssembler::Limits limits{.resumed = resumed};
+  limits.forget_after_ns = std::max(limits.forget_after_ns, config.http.idle_timeout_ns + 60 * kSecond);
+  return limits;
+}
+
 }  // namespace
 
 Pipeline::Pipeline(const Config& config, Source& source, Counters& counters,
@@ -28,7 +35,7 @@ Pipeline::Pipeline(const Config& config, Source& source, Counters& counters,
       budget_(config.memory_limit_bytes),
       sessions_(SessionOptions(config, std::move(container_of)), budget_, counters, *this, *this),
       guard_(config.max_worker_cpu_percent, counters, sessions_, *this),
-      assembler_(StreamAssembler::Limits{.resumed = resumed}, budget_, counters, guard_),
+      assembler_(AssemblerLimits(config, resumed), budget_, counters, guard_),
       deliver_(std::move(deliver)) {
   batch_.reserve(kEventsPerDelivery);
 }

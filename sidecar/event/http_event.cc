@@ -72,6 +72,10 @@ HttpEventPtr WithoutBodies(const HttpEvent& event) {
 void AppendEventId(const HttpEvent& event, std::string_view run_id, std::string& out) {
   out.append(run_id) += '-';
   AppendNumber<16>(event.connection.id.value, out);
+  if (event.joined_as != 0) {
+    out += '.';
+    AppendNumber<10>(event.joined_as, out);
+  }
   out += '-';
   AppendNumber<10>(event.exchange, out);
 }

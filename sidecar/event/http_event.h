@@ -127,7 +127,10 @@ std::string_view TextOfGrpcStatus(uint32_t status);  // "NOT_FOUND"; empty for a
 struct HttpEvent {
   Connection connection;  // role is never kUnknown here
   uint64_t exchange = 0;  // number on its connection, from 1
-  WallTime wall;          // wall time of `at()`
+  // 0: the connection was followed from its first byte. Otherwise it was joined late, perhaps not for the first time,
+  // and this number tells the times apart.
+  uint64_t joined_as = 0;
+  WallTime wall;  // wall time of `at()`
 
   HttpMessage request;
   std::string method;
@@ -167,7 +170,8 @@ using HttpEventPtr = std::shared_ptr<const HttpEvent>;
 // A copy that has no bodies and says so (tag bodies_dropped).
 HttpEventPtr WithoutBodies(const HttpEvent& event);
 
-// Appends the event's unique id: "<run id>-<cookie in hex>-<exchange>". The run id is random per start of the sidecar,
+// Appends the event's unique id: "<run id>-<cookie in hex>-<exchange>", with ".<joined_as>" after the cookie where that
+// is not 0. The run id is random per start of the sidecar,
 // so the id is unique across pods, nodes and restarts. An exchange inside one pod has two events, one per role, with
 // two ids.
 void AppendEventId(const HttpEvent& event, std::string_view run_id, std::string& out);

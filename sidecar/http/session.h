@@ -23,7 +23,8 @@ struct HttpLimits {
   size_t max_body_bytes = 131072;              // kept per body; the rest is counted
   size_t max_header_bytes = 65536;             // per head, and per trailer section
   uint64_t idle_timeout_ns = 300'000'000'000;  // without a byte, while an exchange is unfinished
-  size_t max_pending_exchanges = 1024;  // pipelined requests waiting for responses; beyond it the oldest is emitted
+  // Pipelined requests waiting for responses; beyond it the oldest is emitted. The memory budget is what bounds them.
+  size_t max_pending_exchanges = 65536;
 };
 
 // Where a session puts what it made. Implemented by SessionTable, and by tests.

@@ -42,6 +42,7 @@ void SessionTable::Impl::Open(const StreamEvent& event, const Opened& opened) {
   budget_.Charge(kEntryCost);
   entry.connection = opened.connection;
   entry.joined_late = !opened.from_first_byte;
+  if (entry.joined_late) entry.joined_as = ++joined_late_;
   if (!Wants(mode_, entry.connection.role)) return Mute(entry);
   StartGuessing(entry, entry.joined_late);
 }
@@ -107,6 +108,7 @@ void SessionTable::Impl::SetMode(Mode mode) {
 void SessionTable::Impl::Emit(std::shared_ptr<HttpEvent> event) {
   Entry& entry = *current_;
   event->exchange = ++entry.exchanges;
+  event->joined_as = entry.joined_as;
   if (filter_.Ignores(*event)) return counters_.Add(Counter::kEventsIgnoredUserAgent);
   event->wall = clock_.At(event->at());
   event->container_id = filter_.ContainerOfCgroup(event->connection.cgroup_id, event->at());

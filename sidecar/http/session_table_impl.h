@@ -51,6 +51,7 @@ class SessionTable::Impl final : public SessionOutput {
     bool never_again = false;  // TLS, HTTP/2
     uint32_t protocols = 0;    // counted already: bits by Guess
     uint64_t exchanges = 0;
+    uint64_t joined_as = 0;  // HttpEvent::joined_as
     std::array<Interest::Want, 2> wanted{};
   };
   // What an entry costs besides its session.
@@ -80,6 +81,7 @@ class SessionTable::Impl final : public SessionOutput {
   InterestHandler& interests_;
   WallClock clock_;
   std::unordered_map<ConnectionId, Entry> table_;
+  uint64_t joined_late_ = 0;  // connections
   Entry* current_ = nullptr;  // whose session is running, and the last one found
   size_t hopeless_at_ = 0;    // memory that could not be relieved
 };

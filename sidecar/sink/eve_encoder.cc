@@ -140,7 +140,7 @@ class EveEncoder : public Encoder {
     out += '"';
     AppendEveTimestamp(event.wall, out);
     out += '"';
-    record.Number("flow_id", FlowId(event.connection.id));
+    record.Number("flow_id", FlowId(event));
     record.String("event_type", "http");
     record.String("src_ip", event.client().AddressText());
     record.Number("src_port", event.client().port);
@@ -163,8 +163,9 @@ class EveEncoder : public Encoder {
  private:
   // Suricata keeps to 51 bits so that JavaScript reads the number exactly. The run's hash keeps the connections of
   // different pods and nodes apart.
-  uint64_t FlowId(ConnectionId id) const {
-    const uint64_t flow = Mix(id.value ^ run_hash_) & ((uint64_t{1} << 51) - 1);
+  uint64_t FlowId(const HttpEvent& event) const {
+    const uint64_t joined = event.joined_as == 0 ? 0 : Mix(event.joined_as);
+    const uint64_t flow = Mix(event.connection.id.value ^ run_hash_ ^ joined) & ((uint64_t{1} << 51) - 1);
     return flow == 0 ? 1 : flow;
   }
 

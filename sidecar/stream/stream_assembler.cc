@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "sidecar/stream/connection_state.h"
+#include "sidecar/stream/forgotten_connections.h"
 #include "sidecar/stream/recently_closed.h"
 
 namespace podtap {
@@ -28,7 +29,8 @@ class StreamAssembler::Impl {
         budget_(budget),
         counters_(counters),
         pool_(budget),
-        context_{pool_, counters, handler, limits.max_held_bytes, {}, {}, {}} {}
+        context_{pool_, counters, handler, limits.max_held_bytes, {}, {}, {}},
+        forgotten_(budget) {}
   ~Impl() {
     for (auto& [id, connection] : table_) Delete(connection);
   }
@@ -77,6 +79,7 @@ class StreamAssembler::Impl {
   ConnectionState* last_found_ = nullptr;
   uint64_t opened_ = 0;
   RecentlyClosed recently_closed_;
+  ForgottenConnections forgotten_;
   ConnectionList<BySilence> by_silence_;
   ConnectionList<Holding> holding_;
   ConnectionList<Waiting> waiting_;
@@ -135,6 +138,7 @@ bool StreamAssembler::Impl::IsStray(const Segment& segment) {
     return true;
   }
   *closed = {};
+  forgotten_.Add(segment.connection->id);
   return false;
 }
 
@@ -143,7 +147,8 @@ void StreamAssembler::Impl::Add(const Segment& segment) {
   ConnectionState* found = Find(segment.connection->id);
   if (found == nullptr) {
     if (IsStray(segment)) return counters_.Add(Counter::kSegmentsDuplicate);
-    const bool may_be_whole = !limits_.resumed || segment.position == 0;
+    const bool followed_before = forgotten_.Take(segment.connection->id, segment.position);
+    const bool may_be_whole = !followed_before && (!limits_.resumed || segment.position == 0);
     found = &Make(*segment.connection, segment.from_first_byte && may_be_whole, segment.at);
   }
   ConnectionState& connection = *found;
@@ -211,6 +216,7 @@ void StreamAssembler::Impl::Close(const SocketClosed& close) {
   }
   ConnectionState* found = Find(close.connection->id);
   if (found == nullptr) {
+    (void)forgotten_.Take(close.connection->id, 0);
     // Closed after a RST: now it is certain.
     if (auto* closed = recently_closed_.Find(close.connection->id)) closed->egress_end = UINT64_MAX;
     return;
@@ -414,7 +420,9 @@ void StreamAssembler::Impl::Finish(ConnectionState& connection, CloseReason reas
   ingress.TryEnd(egress, false, context_);
   egress.TryEnd(ingress, true, context_);
   context_.Emit(context_.now, Closed{reason});
-  if (reason != CloseReason::kForgotten) {
+  if (reason == CloseReason::kForgotten) {
+    forgotten_.Add(connection.identity.id);
+  } else {
     const bool doubtful = connection.closing && !connection.closing->socket_closed;
     recently_closed_.Add({connection.identity.id, doubtful ? egress.next() : UINT64_MAX});
   }

@@ -27,7 +27,7 @@
 //  * An ingress RST is believed when it stands exactly at `received` (RFC 5961 section 3.2), or when the socket's close
 //  agrees.
 //  * After Closed nothing opens the connection again (recently_closed.h), except egress bytes after a RST: then it was
-//  refused.
+//  refused. A connection that speaks after it was forgotten, or after such a RST, is joined late.
 //
 // When is a hole final? The record of a segment takes its place in the queue before the kernel accepts the segment, so
 // a record whose `received` covers a range normally comes after the record of that range, and a hole that it shows is a

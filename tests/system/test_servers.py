@@ -4,6 +4,7 @@
 import json
 import os
 import random
+import threading
 
 from support import events, machine, servers
 from support.case import case, case_for, check, equal
@@ -82,6 +83,24 @@ def pipelined_requests_are_paired_in_order(kind):
         equal(len(seen), 100, "number of events")
         for event, (method, url, body), response in zip(seen, asked, responses):
             events.check_exchange(event, method, url, response, sent=body or b"")
+
+
+@case
+def thousands_of_requests_before_the_first_response_are_paired():
+    with Pod() as pod:
+        servers.python(pod)
+        tap = pod.sidecar()
+        # More than any socket buffer of the server takes while it answers: a thread sends, this one reads.
+        with Client(pod.connect(servers.PORT)) as client:
+            sender = threading.Thread(target=client.send, args=(b"".join(request("GET", f"/p?i={i}") for i in range(5000)),))
+            sender.start()
+            responses = [client.read("GET") for _ in range(5000)]
+            sender.join()
+        tap.wait_events(5000)
+        seen = tap.final_events()
+        equal(len(seen), 5000, "number of events")
+        for i, (event, response) in enumerate(zip(seen, responses)):
+            events.check_exchange(event, "GET", f"/p?i={i}", response)
 
 
 @case_for(*KINDS)

@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -18,6 +19,7 @@ PORT = servers.PORT
 URL = f"http://127.0.0.1:{PORT}/load"
 WORKER_UID = "65521"
 SECCOMP_FILTER = "2"
+EVENT_ID = re.compile(rb'"event_id":"([^"]+)"')
 
 
 def status_of(pid):
@@ -94,6 +96,7 @@ def a_worker_killed_under_load_is_replaced_and_the_application_does_not_notice()
         equal([e["http"]["url"] for e in last], ["/older?i=0", "/older?i=1"], "exchanges of the older connection")
         events.check_exchange(last[1], "GET", "/older?i=1", response, tags=["joined_late"])
         equal(tap.log().count("the worker was ended by signal 9"), 3, "lines in the log about a dead worker")
+        equal(len(set(EVENT_ID.findall(b"\n".join(sink.kept)))), len(sink.kept), "distinct event ids over four workers")
         told = sum(b'"url":"/load"' in line for line in sink.kept)
         load.say(f"{told} of {paced.total} exchanges were told")
         check(told > paced.total * 0.8, f"only {told} of {paced.total} exchanges were told")

@@ -47,6 +47,10 @@ TEST(HttpEvent, ItsIdNamesRunConnectionAndExchange) {
   std::string out = "id=";
   AppendEventId(event, "5f3c", out);
   EXPECT_EQ(out, "id=5f3c-1f-12");
+  event.joined_as = 3;
+  out.clear();
+  AppendEventId(event, "5f3c", out);
+  EXPECT_EQ(out, "5f3c-1f.3-12");
 }
 
 TEST(Tags, EachHasItsOwnTextAndAMeaning) {

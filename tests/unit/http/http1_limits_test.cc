@@ -119,7 +119,9 @@ TEST(Http1Limits, HeadersOfNothingButLineEnds) {
 // Takes about ten times as long for ten times as much.
 double SecondsFor(int requests) {
   const auto begin = std::chrono::steady_clock::now();
-  Table table;
+  HttpLimits limits;
+  limits.max_pending_exchanges = 1024;
+  Table table(Table::WithLimits(limits));
   Story s(table, 1);
   s.Open();
   std::string batch;
@@ -146,6 +148,21 @@ TEST(Http1Limits, PipelinedRequestsWithoutEndAreBoundedAndLinear) {
   const double ten_thousand = SecondsFor(10'000);
   const double hundred_thousand = SecondsFor(100'000);
   EXPECT_LT(hundred_thousand, 40 * ten_thousand + 0.5);
+}
+
+TEST(Http1Limits, TenThousandRequestsBeforeTheFirstResponseAreAnsweredOneByOne) {
+  Table table;
+  Story s(table, 1);
+  s.Open();
+  for (int i = 0; i < 10'000; ++i) s.Ingress(Get("/" + std::to_string(i)));
+  EXPECT_FALSE(table.budget.over());
+  for (int i = 0; i < 10'000; ++i) s.Egress(Ok(std::to_string(i)));
+  ASSERT_EQ(table.events.size(), 10'000u);
+  for (size_t i = 0; i < table.events.size(); ++i) {
+    ASSERT_EQ(table.events[i]->target, "/" + std::to_string(i));
+    ASSERT_EQ(table.events[i]->response.body, std::to_string(i));
+    ASSERT_TRUE(table.events[i]->complete);
+  }
 }
 
 TEST(Http1Limits, InformationalResponsesWithoutEnd) {

@@ -1,5 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The SessionTable: what a connection speaks, whose role it has, what the operator wants to see.
+#include <set>
+
 #include "tests/unit/http/story.h"
 
 namespace podtap {
@@ -327,6 +329,22 @@ TEST(SessionTable, ManyConnectionsDoNotMixUp) {
   for (Story& s : stories) s.Close();
   EXPECT_EQ(table.table.session_count(), 0u);
   EXPECT_EQ(table.budget.used(), 0u);
+}
+
+TEST(SessionTable, IdsAreUniqueAlsoWhenAConnectionIsForgottenAndComesBack) {
+  Table table;
+  Story s(table, 1);
+  s.Open().Ingress(Get("/1")).Egress(Ok("1")).Close(CloseReason::kForgotten);
+  for (int again = 0; again < 2; ++again)
+    s.OpenLate().Ingress(Get("/2")).Egress(Ok("2")).Wait(2).Close(CloseReason::kForgotten);
+  ASSERT_EQ(table.events.size(), 3u);
+  std::set<std::string> ids;
+  for (const HttpEventPtr& event : table.events) {
+    std::string id;
+    AppendEventId(*event, "run", id);
+    EXPECT_TRUE(ids.insert(id).second) << id;
+    EXPECT_TRUE(event->complete);
+  }
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include <boost/json.hpp>
 #include <regex>
+#include <set>
 
 #include "sidecar/sink/sink.h"
 #include "tests/unit/sink/sample_event.h"
@@ -263,6 +264,16 @@ TEST(EveEncoder, ALoopbackExchangeIsMarked) {
 
 TEST(EveEncoder, APodNameWithQuotesIsEscapedOnce) {
   EXPECT_EQ(Podtap(SampleEvent(), Identity{"", "a\"b\\", "", "", "r"}).at("pod"), "a\"b\\");
+}
+
+TEST(EveEncoder, AConnectionThatWasJoinedLateAgainIsAnotherFlow) {
+  std::set<int64_t> flows;
+  HttpEvent event = SampleEvent();
+  for (event.joined_as = 0; event.joined_as < 3; ++event.joined_as) {
+    for (const char* run : {"5f3c", "5f3c.1"})
+      flows.insert(json::parse(Record(event, true, RunOnly(run))).as_object().at("flow_id").as_int64());
+  }
+  EXPECT_EQ(flows.size(), 6u) << "or tx_id would repeat within one";
 }
 
 }  // namespace
