@@ -29,6 +29,8 @@ constexpr uint64_t kFirstWorkerBackoffMs = 10, kLastWorkerBackoffMs = 5'000;  //
 constexpr uint64_t kWorkerIsFineAfterNs = 10'000 * kMillisecond;
 constexpr int kUnreadyWorkers = 3;  // so many in a row end before they begin: capture does not work here
 constexpr int kCgroupPollMs = 200;
+constexpr uint64_t kDrainPollMs = 50;
+constexpr size_t kMaxTalkers = 4096;
 // Beside the ring: 13 MiB were measured while the kernel verifies the programs, 4 MiB afterwards.
 constexpr uint64_t kMemoryToAttach = 16 << 20;
 
@@ -133,7 +135,7 @@ Result<int> Attacher::Run() {
     pollfd waiting[] = {{signals_.get(), POLLIN, 0},
                         {worker_ ? worker_->control.get() : -1, POLLIN, 0},
                         {worker_ ? worker_->seccomp.get() : -1, POLLIN, 0},
-                        {options_.end_when_readable, POLLIN, 0}};
+                        {draining_until_ ? -1 : options_.end_when_readable, POLLIN, 0}};
     if (poll(waiting, std::size(waiting), TimeoutMs()) < 0) {
       if (errno == EINTR) continue;
       error_ = ErrnoError("cannot wait for the worker").error();
@@ -141,15 +143,15 @@ Result<int> Attacher::Run() {
     }
     if ((waiting[1].revents & POLLIN) != 0) OnControl();
     if (waiting[2].revents != 0) OnSeccomp(waiting[2].revents);
-    if ((waiting[3].revents & POLLIN) != 0) ending_ = true;
+    if ((waiting[3].revents & POLLIN) != 0 && !draining_until_) BeginEnd();
     if ((waiting[0].revents & POLLIN) != 0) {
       signalfd_siginfo signal;
       while (read(signals_.get(), &signal, sizeof(signal)) == sizeof(signal)) OnSignal(signal);
     }
     FollowAnnotation();
+    if (draining_until_ && !ending_ && Drained()) ending_ = true;
   }
   shared_->capture_state = CaptureState::kStopping;
-  WaitForOthers();
   StopWorker(/*flush=*/true);
   if (error_) return std::unexpected(*error_);
   return 0;
@@ -163,6 +165,7 @@ int Attacher::TimeoutMs() const {
   };
   if (!capture_ && !options_.broken_configuration) until(next_attempt_);
   if (!worker_ && (capture_ || config_.keep_running)) until(next_worker_);
+  if (draining_until_) timeout = std::min<uint64_t>(timeout, kDrainPollMs);
   return static_cast<int>(timeout);
 }
 
@@ -278,7 +281,7 @@ Status Attacher::StartWorker() {
 void Attacher::OnReady() {
   worker_->ready = true;
   unready_workers_ = 0;
-  if (!capture_) return;
+  if (!capture_ || draining_until_) return;
   if (shared_->capture_state != CaptureState::kAttached) {
     shared_->SetReason("");
     last_failure_.clear();
@@ -325,6 +328,7 @@ void Attacher::OnControl() {
       return Answer(message.id, {}, descriptor->get());
     }
     case ControlKind::kContainerOf:
+      if (talkers_.size() < kMaxTalkers) talkers_.insert(message.value);
       return Answer(message.id, {}, -1,
                     containers_ ? containers_->ContainerIdOf(message.value, MonotonicNow()) : std::string());
     case ControlKind::kSetMode:
@@ -412,7 +416,7 @@ void Attacher::OnSignal(const signalfd_siginfo& signal) {
       if (options_.on_signal) {
         options_.on_signal(signal);
       } else {
-        ending_ = true;
+        BeginEnd();
       }
   }
 }
@@ -453,16 +457,16 @@ void Attacher::SkipPoison() {
   LOG(ERROR) << "a record that ended two workers was passed over";
 }
 
-// After SIGTERM the application may still be answering: go on while other processes live in the target.
-void Attacher::WaitForOthers() {
-  const Timestamp deadline = In(config_.drain_ms);
-  while (capture_ && worker_ && MonotonicNow() < deadline && OthersIn(*target_, worker_->pid)) {
-    pollfd waiting[] = {{worker_->control.get(), POLLIN, 0}, {worker_->seccomp.get(), POLLIN, 0}};
-    poll(waiting, 2, 50);
-    if ((waiting[0].revents & POLLIN) != 0) OnControl();
-    if (waiting[1].revents != 0) OnSeccomp(waiting[1].revents);
-    ReapChildren();
-  }
+// After SIGTERM the application may still be answering: go on while other processes live in the target. A second one
+// ends it at once.
+void Attacher::BeginEnd() {
+  shared_->capture_state = CaptureState::kStopping;
+  if (!capture_ || config_.drain_ms == 0 || draining_until_) ending_ = true;
+  if (!draining_until_) draining_until_ = In(config_.drain_ms);
+}
+
+bool Attacher::Drained() const {
+  return MonotonicNow() >= *draining_until_ || !OthersIn(*target_, worker_ ? worker_->pid : -1, talkers_);
 }
 
 void Attacher::StopWorker(bool flush) {

@@ -14,6 +14,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_set>
 #include <vector>
 
 #include "base/clock.h"
@@ -68,7 +69,8 @@ class Attacher {
   void FollowAnnotation();
   Mode WantedMode() const;
   void Fail(const Error& error);
-  void WaitForOthers();
+  void BeginEnd();
+  bool Drained() const;
   int TimeoutMs() const;
 
   const Config config_;
@@ -85,9 +87,11 @@ class Attacher {
   bool announced_ = false;
   bool warned_ = false;
   bool ending_ = false;
-  bool stopping_worker_ = false;  // inside StopWorker(): its end is no accident
-  std::optional<Error> error_;    // ends Run()
-  std::string last_failure_;      // said in the log
+  std::optional<Timestamp> draining_until_;  // told to end, waiting for the applications
+  std::unordered_set<uint64_t> talkers_;     // ids of cgroups that exchanges were told of
+  bool stopping_worker_ = false;             // inside StopWorker(): its end is no accident
+  std::optional<Error> error_;               // ends Run()
+  std::string last_failure_;                 // said in the log
   Timestamp next_attempt_;
   uint64_t attempt_backoff_ms_ = 0;
   Timestamp next_worker_;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sidecar/pipeline.h"
 
+#include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 namespace podtap {
@@ -10,6 +13,8 @@ namespace {
 constexpr size_t kRecordsPerRound = 4096;
 constexpr size_t kEventsPerDelivery = 256;
 constexpr uint64_t kSecond = 1'000'000'000;
+constexpr int kLastRounds = 256;
+constexpr int kLastWaits = 100;
 
 SessionTable::Options SessionOptions(const Config& config, std::function<std::string(uint64_t)> container_of) {
   return {.limits = config.http,
@@ -68,8 +73,13 @@ size_t Pipeline::RunOnce(Timestamp now) {
 
 void Pipeline::Finish() {
   // The applications of a pod may still be talking: what is in the ring now is the end, not what comes while it is
-  // read.
-  for (int round = 0; round < 64 && RunOnce(MonotonicNow()) >= kRecordsPerRound; ++round) {
+  // read. A record that is still being written stands before others.
+  for (int round = 0, empty = 0; round < kLastRounds && empty < kLastWaits; ++round) {
+    const size_t records = RunOnce(MonotonicNow());
+    if (source_.backlog() == 0) break;
+    if (records > 0) continue;
+    ++empty;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   assembler_.CloseAll(CloseReason::kShutdown, MonotonicNow());
   Deliver();

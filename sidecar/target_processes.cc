@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace podtap {
@@ -16,18 +18,35 @@ namespace {
 constexpr int kMaxDepth = 16;
 constexpr int kMaxDirectories = 4096;
 
+// Of a pause process: it holds some 50 KiB and never runs. Where its memory is not known: what starting it costs.
+constexpr uint64_t kMostMemory = 256 << 10;
+constexpr uint64_t kMostCpuUs = 30'000;
+
+std::string ReadAt(int directory, const char* name) {
+  const UniqueFd file(openat(directory, name, O_RDONLY | O_CLOEXEC));
+  std::string text;
+  char part[4096];
+  for (ssize_t size; file && (size = read(file.get(), part, sizeof(part))) > 0;)
+    text.append(part, static_cast<size_t>(size));
+  return text;
+}
+
+// Of lines "name number".
+std::optional<uint64_t> NumberAfter(const std::string& text, const std::string& name) {
+  const size_t at = ("\n" + text).find("\n" + name);
+  if (at == std::string::npos) return std::nullopt;
+  return std::strtoull(text.c_str() + at + name.size(), nullptr, 10);
+}
+
 struct Search {
   uint64_t own_id;
   pid_t self, worker;
+  const std::unordered_set<uint64_t>& talkers;
   int directories = 0;
 
   // How many processes the directory itself holds that are not ours; counting stops at two.
   int Others(int directory) const {
-    const UniqueFd file(openat(directory, "cgroup.procs", O_RDONLY | O_CLOEXEC));
-    std::string text;
-    char part[4096];
-    for (ssize_t size; file && (size = read(file.get(), part, sizeof(part))) > 0;)
-      text.append(part, static_cast<size_t>(size));
+    const std::string text = ReadAt(directory, "cgroup.procs");
     int others = 0;
     for (const char* at = text.c_str(); *at != '\0' && others < 2;) {
       char* end = nullptr;
@@ -41,14 +60,41 @@ struct Search {
   }
 
   // The pod's sandbox ("pause") is no application and outlives all of them: it is the first cgroup that was made in the
-  // pod (ids of cgroups grow), older than ours, with one process. 0 if there is none such.
-  uint64_t SandboxOf(int pod) const {
+  // pod (ids of cgroups grow), older than ours, with one process that does nothing. 0 if there is none such; some
+  // runtimes make none, and then the oldest cgroup is an application's.
+  uint64_t SandboxOf(int pod) {
     uint64_t oldest = own_id;
+    UniqueFd sandbox;
     ForEachChild(pod, [&](int child, const struct stat& status) {
-      if (status.st_ino < oldest && Others(child) == 1) oldest = status.st_ino;
+      if (status.st_ino >= oldest) return true;
+      oldest = status.st_ino;
+      sandbox.reset(dup(child));
       return true;
     });
-    return own_id != 0 && oldest < own_id ? oldest : 0;
+    return sandbox && !talkers.contains(oldest) && DoesNothing(sandbox.get()) ? oldest : 0;
+  }
+
+  // Whether all that lives in `directory` and below it is one process that is pause, or, where its name is hidden by
+  // our PID namespace, as small as nothing else. In doubt it is an application: ending late loses nothing.
+  bool DoesNothing(int directory) const {
+    std::string procs = ProcsBelow(directory, 0);
+    const long pid = std::strtol(procs.c_str(), nullptr, 10);
+    if (std::count(procs.begin(), procs.end(), '\n') != 1) return false;
+    if (pid != 0) return ReadAt(AT_FDCWD, ("/proc/" + std::to_string(pid) + "/comm").c_str()) == "pause\n";
+    if (const auto bytes = NumberAfter(ReadAt(directory, "memory.stat"), "anon ")) return *bytes <= kMostMemory;
+    const auto cpu_us = NumberAfter(ReadAt(directory, "cpu.stat"), "usage_usec ");
+    return cpu_us && *cpu_us <= kMostCpuUs;
+  }
+
+  static std::string ProcsBelow(int directory, int depth) {
+    std::string procs = ReadAt(directory, "cgroup.procs");
+    if (depth < 2) {
+      ForEachChild(directory, [&](int child, const struct stat&) {
+        procs += ProcsBelow(child, depth + 1);
+        return true;
+      });
+    }
+    return procs;
   }
 
   // Calls f(descriptor, status) for each directory in `directory` until it returns false.
@@ -81,8 +127,8 @@ struct Search {
 
 }  // namespace
 
-bool OthersIn(const CgroupTarget& target, pid_t worker) {
-  Search search{target.own_id, getpid(), worker};
+bool OthersIn(const CgroupTarget& target, pid_t worker, const std::unordered_set<uint64_t>& talkers) {
+  Search search{target.own_id, getpid(), worker, talkers};
   return search.Below(target.fd.get(), search.SandboxOf(target.fd.get()), 0);
 }
 

@@ -43,7 +43,7 @@ class PacketSource : public Source {
   // The next record makes wakeup_fd() readable, however empty the ring is. Once.
   void WakeOnNextRecord();
   // Ring bytes that wait to be read.
-  size_t backlog() const;
+  size_t backlog() const override;
   // Bytes held while they wait to be joined to a connection.
   size_t early_bytes() const;
 

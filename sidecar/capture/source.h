@@ -23,6 +23,9 @@ class Source {
   virtual ~Source() = default;
   // Delivers up to `max_records` records that are there now, without waiting. Returns how many.
   virtual size_t Poll(SegmentHandler& handler, size_t max_records) = 0;
+  // What waits to be read, in units of the source's own; 0 = nothing. More than 0 although Poll() found no record: one
+  // is still being written.
+  virtual size_t backlog() const { return 0; }
   // A descriptor that becomes readable when the source is filling up, or -1. It may stay silent while records are
   // there.
   virtual int wakeup_fd() const = 0;

@@ -164,6 +164,47 @@ def draining_goes_on_while_the_application_lives():
 
 
 @case
+def draining_takes_no_application_for_the_sandbox():
+    # Some runtimes make no sandbox process. Then the oldest cgroup of the pod, with one process, is an application's.
+    with Pod() as pod:
+        with open(os.path.join(pod.outside, "cgroup.procs"), "w", encoding="utf-8") as file:
+            file.write(str(pod.pause.pid))
+        os.rmdir(os.path.join(pod.cgroup, "pause"))
+        for talks in (False, True):
+            server = servers.python(pod)
+            tap = pod.sidecar("--drain_ms=20000")
+            if talks:
+                with Client(pod.connect(PORT)) as client:
+                    client.ask("GET", "/before")
+                tap.wait_events(1)
+            tap.signal(signal.SIGTERM)
+            time.sleep(0.3)
+            check(tap.process.poll() is None, "ended while the application lived")
+            with Client(pod.connect(PORT)) as client:
+                client.ask("GET", "/during")
+            server.kill()
+            equal(tap.process.wait(timeout=10), 0, "exit status")
+            equal(tap.events()[-1]["http"]["url"], "/during", "the last event")
+
+
+@case
+def a_worker_that_dies_while_draining_is_replaced_and_a_second_sigterm_ends_it():
+    with Pod() as pod:
+        servers.nginx(pod)
+        tap = pod.sidecar("--drain_ms=60000")
+        tap.signal(signal.SIGTERM)
+        time.sleep(0.2)
+        worker = tap.worker_pid()
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: tap.worker_pid() not in (None, worker), "another worker")
+        with Client(pod.connect(PORT)) as client:
+            client.ask("GET", "/after")
+        equal(tap.wait_events(1)[0]["http"]["url"], "/after", "url")
+        tap.signal(signal.SIGTERM)
+        equal(tap.process.wait(timeout=10), 0, "exit status")
+
+
+@case
 def draining_ends_after_its_time():
     with Pod() as pod:
         servers.nginx(pod)
