@@ -56,6 +56,8 @@ namespace podtap {
   X(kSinkQueueFull, "podtap_events_lost_total", "reason=\"queue_full\"", "Exchanges that never left, by reason.")     \
   X(kSinkWriteFailed, "podtap_events_lost_total", "reason=\"write_failed\"", "Exchanges that never left, by reason.") \
   X(kSinkTooLarge, "podtap_events_lost_total", "reason=\"too_large\"", "Exchanges that never left, by reason.")       \
+  X(kSinkRefused, "podtap_events_lost_total", "reason=\"refused\"", "Exchanges that never left, by reason.")          \
+  X(kSinkRejected, "podtap_events_lost_total", "reason=\"rejected\"", "Exchanges that never left, by reason.")        \
   X(kSinkShutdown, "podtap_events_lost_total", "reason=\"shutdown\"", "Exchanges that never left, by reason.")        \
   X(kSinkBodiesDropped, "podtap_sink_bodies_dropped_total", "",                                                       \
     "Exchanges sent without bodies: a datagram did not fit, or the queue was full.")                                  \

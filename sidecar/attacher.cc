@@ -59,9 +59,7 @@ std::string AddedPodJson(const Config& config, Mode mode) {
 std::string InMiB(uint64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
 
 // The reader behind a socket may start after us.
-bool MayAppear(const SinkAddress& sink) {
-  return sink.kind == SinkAddress::Kind::kUnixStream || sink.kind == SinkAddress::Kind::kUnixDatagram;
-}
+bool MayAppear(const SinkAddress& sink) { return sink.is_socket() || sink.kind == SinkAddress::Kind::kOtlp; }
 
 // The trimmed first bytes of a small file; empty if it cannot be read.
 std::string ReadSmallFile(const std::string& path) {
@@ -173,10 +171,11 @@ Status Attacher::TryAttach() {
   const CgroupRequest request{config_.target.cgroup, config_.target.pod_uid, config_.target.cgroup_root, 0};
   // A sink that cannot be written is better said now than by the worker, later and again and again.
   // Not so a socket: it may appear later, and its collector must not see a connection that only looked.
-  if (!MayAppear(config_.sink)) {
-    if (auto sink = opener_->Open(config_.sink); !sink) {
+  for (const SinkConfig& sink : config_.sinks) {
+    if (MayAppear(sink.address)) continue;
+    if (auto opened = opener_->Open(sink.address); !opened) {
       shared_->capture_state = CaptureState::kConfiguration;
-      return std::unexpected(sink.error());
+      return std::unexpected(opened.error());
     }
   }
   auto target = FindCgroup(request);
@@ -318,12 +317,13 @@ void Attacher::OnControl() {
   switch (message.kind) {
     case ControlKind::kOpenSink:
     case ControlKind::kRotateSink: {
-      if (message.value != 0) return Answer(message.id, EnvironmentError("no such sink"));
+      if (message.value >= config_.sinks.size()) return Answer(message.id, EnvironmentError("no such sink"));
+      const SinkAddress& sink = config_.sinks[message.value].address;
       if (message.kind == ControlKind::kRotateSink) {
-        if (Status ok = MayRotate(config_.sink, config_.file_max_bytes); !ok) return Answer(message.id, ok);
-        return Answer(message.id, opener_->Rotate(config_.sink));
+        if (Status ok = MayRotate(sink, config_.file_max_bytes); !ok) return Answer(message.id, ok);
+        return Answer(message.id, opener_->Rotate(sink));
       }
-      const auto descriptor = opener_->Open(config_.sink);
+      const auto descriptor = opener_->Open(sink);
       if (!descriptor) return Answer(message.id, std::unexpected(descriptor.error()));
       return Answer(message.id, {}, descriptor->get());
     }

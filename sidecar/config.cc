@@ -18,8 +18,10 @@ DEFINE_string(cgroup_root, "", "Where cgroup2 is mounted, or a directory above i
 DEFINE_uint64(cgroup_wait_ms, 0, "How long to wait for the cgroup to appear.");
 DEFINE_string(mode, "ingress",
               "Which exchanges: ingress (connections accepted by the pod), egress (opened by it), all, off.");
-DEFINE_string(sink, "stdout", "Where exchanges go: stdout, file:PATH, unix:PATH (stream), unix-dgram:PATH.");
-DEFINE_string(format, "eve", "How exchanges are written: text, eve, eve-strict.");
+DEFINE_string(sink, "stdout",
+              "Where exchanges go, a comma list: stdout, file:PATH, unix:PATH (stream), unix-dgram:PATH, "
+              "otlp:http://HOST:PORT; each with its own format as ADDRESS?format=FORMAT.");
+DEFINE_string(format, "eve", "How exchanges are written where the sink does not say: text, eve, eve-strict, proto.");
 DEFINE_uint64(file_max_bytes, 0, "Rotate a file sink once (PATH to PATH.1) when it is this long; 0 = never.");
 DEFINE_uint64(max_body_bytes, 131072, "Keep this much of each body; the rest is counted.");
 DEFINE_uint64(max_header_bytes, 65536, "Keep this much of each message head.");
@@ -69,13 +71,6 @@ std::string Environment(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-Result<Format> ParseFormat(std::string_view text) {
-  if (text == "text") return Format::kText;
-  if (text == "eve") return Format::kEve;
-  if (text == "eve-strict") return Format::kEveStrict;
-  return UsageError("--format=" + std::string(text) + " is not known; use text, eve or eve-strict");
-}
-
 Result<LogLevel> ParseLogLevel(std::string_view text) {
   if (text == "error") return LogLevel::kError;
   if (text == "warning") return LogLevel::kWarning;
@@ -118,8 +113,13 @@ Status CheckRanges() {
 }
 
 Identity IdentityFromEnvironment() {
-  return {Environment("POD_NAMESPACE"), Environment("POD_NAME"), Environment("NODE_NAME"),
-          Environment("PODTAP_SERVICE"), NewRunId()};
+  return {.namespace_name = Environment("POD_NAMESPACE"),
+          .pod = Environment("POD_NAME"),
+          .node = Environment("NODE_NAME"),
+          .service = Environment("PODTAP_SERVICE"),
+          .run_id = NewRunId(),
+          .pod_uid = Environment("POD_UID"),
+          .environment = Environment("PODTAP_ENVIRONMENT")};
 }
 
 // The flags as one Config; the environment where a flag leaves room for it.
@@ -134,19 +134,21 @@ Result<Config> ConfigFromFlags() {
   auto mode = ParseMode(FLAGS_mode);
   if (!mode) return std::unexpected(mode.error());
   config.mode = *mode;
-  auto sink = SinkAddress::Parse(FLAGS_sink);
-  if (!sink) return std::unexpected(sink.error());
-  config.sink = *sink;
+  auto format = ParseFormat(FLAGS_format);
+  if (!format) return std::unexpected(format.error());
+  config.format = *format;
+  auto sinks = ParseSinks(FLAGS_sink, config.format);
+  if (!sinks) return std::unexpected(sinks.error());
+  config.sinks = *std::move(sinks);
 #ifdef PODTAP_IN_POD
   // Whoever may exec into the container must not be able to name another pod, or a file to write.
   if (!FLAGS_cgroup.empty() || !FLAGS_pod_uid.empty())
     return UsageError("--cgroup and --pod_uid are not offered inside a pod; the target is $POD_UID");
-  if (config.sink.kind == SinkAddress::Kind::kFile)
-    return UsageError("--sink=file: is not offered inside a pod; use stdout, unix:PATH or unix-dgram:PATH");
+  for (const SinkConfig& sink : config.sinks)
+    if (sink.address.kind == SinkAddress::Kind::kFile)
+      return UsageError(
+          "--sink=file: is not offered inside a pod; use stdout, unix:PATH, unix-dgram:PATH or otlp:http://HOST:PORT");
 #endif
-  auto format = ParseFormat(FLAGS_format);
-  if (!format) return std::unexpected(format.error());
-  config.format = *format;
   config.file_max_bytes = FLAGS_file_max_bytes;
 
   config.http.max_body_bytes = FLAGS_max_body_bytes;
@@ -287,19 +289,17 @@ std::string_view TextOf(Mode mode) {
   return kNames[static_cast<size_t>(mode)];
 }
 
-std::string_view TextOf(Format format) {
-  return format == Format::kText ? "text" : format == Format::kEve ? "eve" : "eve-strict";
-}
-
 std::string_view TextOf(LogLevel level) {
   static constexpr std::string_view kNames[] = {"error", "warning", "info", "debug"};
   return kNames[static_cast<size_t>(level)];
 }
 
 std::string Config::Json() const {
+  std::string sink_list;
+  for (const SinkConfig& sink : sinks) sink_list.append(sink_list.empty() ? "" : ",").append(sink.Text());
   JsonLine line;
   line.Text("cgroup", target.cgroup).Text("pod_uid", target.pod_uid).Text("cgroup_root", target.cgroup_root);
-  line.Number("cgroup_wait_ms", target.wait_ms).Text("mode", TextOf(mode)).Text("sink", sink.Text());
+  line.Number("cgroup_wait_ms", target.wait_ms).Text("mode", TextOf(mode)).Text("sink", sink_list);
   line.Text("format", TextOf(format)).Number("file_max_bytes", file_max_bytes);
   line.Number("max_body_bytes", http.max_body_bytes).Number("max_header_bytes", http.max_header_bytes);
   line.Number("idle_timeout_ms", http.idle_timeout_ns / 1'000'000).Number("memory_limit_bytes", memory_limit_bytes);

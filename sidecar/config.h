@@ -20,7 +20,6 @@ enum class LogLevel : uint8_t { kError, kWarning, kInfo, kDebug };
 // "ingress", "egress", "all", "off"; anything else is one line that names them.
 Result<Mode> ParseMode(std::string_view text);
 std::string_view TextOf(Mode mode);
-std::string_view TextOf(Format format);
 std::string_view TextOf(LogLevel level);
 
 struct Config {
@@ -32,8 +31,8 @@ struct Config {
   } target;
 
   Mode mode = Mode::kIngress;
-  SinkAddress sink;
-  Format format = Format::kEve;
+  std::vector<SinkConfig> sinks{SinkConfig{}};
+  Format format = Format::kEve;  // of sinks that name none
   uint64_t file_max_bytes = 0;
 
   HttpLimits http;

@@ -25,6 +25,7 @@
 #include "sidecar/pipeline.h"
 #include "sidecar/sandbox.h"
 #include "sidecar/sink/sink_runner.h"
+#include "sidecar/sink/sink_set.h"
 
 namespace podtap {
 namespace {
@@ -38,6 +39,7 @@ constexpr uint64_t kSecond = 1'000'000'000;
 
 // Room beside --memory_limit_bytes for queues, encoders, stacks and libraries.
 constexpr uint64_t kDataOverhead = 128 << 20;
+constexpr uint64_t kDataPerSink = 64 << 20;  // beyond the first
 
 // What other threads ask of the loop; the event descriptor ends its wait.
 class Requests {
@@ -75,10 +77,24 @@ class Requests {
   UniqueFd wakeup_;
 };
 
-std::unique_ptr<Encoder> MakeEncoder(const Config& config) {
-  if (config.format == Format::kText)
-    return MakeTextEncoder(config.sink.kind == SinkAddress::Kind::kStdout && isatty(STDOUT_FILENO) != 0);
-  return MakeEveEncoder(config.identity, config.format == Format::kEveStrict);
+std::unique_ptr<Encoder> MakeEncoder(const Config& config, const SinkConfig& sink) {
+  switch (sink.format) {
+    case Format::kText:
+      return MakeTextEncoder(sink.address.kind == SinkAddress::Kind::kStdout && isatty(STDOUT_FILENO) != 0);
+    case Format::kProto:
+      return MakeProtoEncoder(config.identity);
+    default:
+      return MakeEveEncoder(config.identity, sink.format == Format::kEveStrict);
+  }
+}
+
+// Starts the sink with this index in the configuration.
+Result<std::unique_ptr<Sink>> StartSink(const WorkerInput& input, size_t index, Opener& opener) {
+  const Config& config = input.config;
+  const SinkConfig& sink = config.sinks[index];
+  return SinkRunner::Start({.address = sink.address, .file_max_bytes = config.file_max_bytes},
+                           MakeEncoder(config, sink), opener,
+                           SinkCounters(input.shared.counters, &input.shared.sinks[index]));
 }
 
 // Logs the two stats lines every interval.
@@ -131,7 +147,7 @@ class Waiter {
 };
 
 // Reads, parses and delivers until told to stop.
-void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pipeline& pipeline, SinkRunner& sink) {
+void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pipeline& pipeline, SinkSet& sinks) {
   StatsReporter stats(input.config, input.shared, *input.capture);
   pipeline.FollowMode(input.shared.mode);
   Waiter waiter(requests.fd(), source.wakeup_fd());
@@ -143,7 +159,7 @@ void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pi
     input.shared.connections.store(pipeline.connection_count(), std::memory_order_relaxed);
     input.shared.memory_used.store(pipeline.memory_used(), std::memory_order_relaxed);
     stats.Tick(now);
-    if (requests.reopen.exchange(false)) sink.Reopen();
+    if (requests.reopen.exchange(false)) sinks.Reopen();
     idle_rounds = records > 0 ? 0 : idle_rounds + 1;
     if (idle_rounds == kIdleRounds) {
       source.WakeOnNextRecord();
@@ -154,12 +170,13 @@ void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pi
     requests.Clear();
   }
   pipeline.Finish();
-  sink.Shutdown(std::chrono::milliseconds(input.config.shutdown_timeout_ms));
+  sinks.Shutdown(std::chrono::milliseconds(input.config.shutdown_timeout_ms));
   stats.Report();
 }
 
 Status EnterSandbox(const WorkerInput& input) {
-  const uint64_t max_data = input.config.memory_limit_bytes * 2 + kDataOverhead;
+  const uint64_t max_data =
+      input.config.memory_limit_bytes * 2 + kDataOverhead + (input.config.sinks.size() - 1) * kDataPerSink;
   if (Status ok = DropPrivileges(input.attacher, max_data); !ok) return ok;
   auto listener = LoadWorkerFilter();
   if (!listener) return std::unexpected(listener.error());
@@ -172,23 +189,28 @@ Status EnterSandbox(const WorkerInput& input) {
 }
 
 int Capture(const WorkerInput& input, Requests& requests, ControlClient& control, TailHub& tails) {
-  ControlOpener opener(control, {input.config.sink});
-  auto sink = SinkRunner::Start({.address = input.config.sink, .file_max_bytes = input.config.file_max_bytes},
-                                MakeEncoder(input.config), opener, input.shared.counters);
-  if (!sink) {
-    LOG(ERROR) << sink.error().message;
-    return sink.error().exit_code;
+  std::vector<SinkAddress> addresses;
+  for (const SinkConfig& sink : input.config.sinks) addresses.push_back(sink.address);
+  ControlOpener opener(control, std::move(addresses));
+  SinkSet sinks;
+  for (size_t i = 0; i < input.config.sinks.size(); ++i) {
+    auto sink = StartSink(input, i, opener);
+    if (!sink) {
+      LOG(ERROR) << sink.error().message;
+      return sink.error().exit_code;
+    }
+    sinks.Add(*std::move(sink));
   }
   PacketSource source(input.capture->memory(), input.shared.counters);
   Pipeline pipeline(
       input.config, source, input.shared.counters, [&](uint64_t cgroup_id) { return control.ContainerOf(cgroup_id); },
       [&](std::span<const HttpEventPtr> events) {
         tails.Push(events);
-        (*sink)->Push(events);
+        sinks.Push(events);
       },
       /*resumed=*/input.shared.worker_restarts > 0);
   control.Tell(ControlKind::kReady, 0);
-  Loop(input, requests, source, pipeline, **sink);
+  Loop(input, requests, source, pipeline, sinks);
   return 0;
 }
 
@@ -208,6 +230,8 @@ int RunWorker(const WorkerInput& input) {
   });
   TailHub tails(MakeEveEncoder(input.config.identity, /*strict=*/false), MakeTextEncoder(/*colours=*/false),
                 input.shared.counters);
+  std::vector<std::string> sink_names;
+  for (const SinkConfig& sink : input.config.sinks) sink_names.push_back(sink.address.Text());
   const AdminPages pages({.shared = input.shared,
                           .config_json = input.config.Json(),
                           .kernel_numbers = [&] { return ReadKernelNumbers(input.capture); },
@@ -218,7 +242,8 @@ int RunWorker(const WorkerInput& input) {
                               return EnvironmentError("the worker has not followed yet");
                             return {};
                           },
-                          .tails = tails});
+                          .tails = tails,
+                          .sinks = std::move(sink_names)});
   std::optional<HttpServer> admin;
   if (!input.admin_listeners.empty()) {
     std::vector<UniqueFd> listeners;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sidecar/admin/admin_pages.h"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -121,6 +122,31 @@ std::string AdminPages::Stats() const {
   return ten + "," + line.Finish().substr(1) + "\n";
 }
 
+// Each sink's own part of the totals.
+void AdminPages::AddSinks(MetricsText& text) const {
+  struct Outcome {
+    Counter counter;
+    std::string_view name;
+  };
+  static constexpr Outcome kOutcomes[] = {
+      {Counter::kSinkEventsWritten, "written"},    {Counter::kSinkQueueFull, "queue_full"},
+      {Counter::kSinkWriteFailed, "write_failed"}, {Counter::kSinkTooLarge, "too_large"},
+      {Counter::kSinkRefused, "refused"},          {Counter::kSinkRejected, "rejected"},
+      {Counter::kSinkShutdown, "shutdown"}};
+  for (size_t i = 0; i < std::min(sources_.sinks.size(), kMaxSinks); ++i) {
+    const SinkNumbers& numbers = sources_.shared.sinks[i];
+    const std::string sink = "sink=\"" + EscapeLabel(sources_.sinks[i]) + "\"";
+    for (const Outcome& outcome : kOutcomes)
+      text.Add("podtap_sink_exchanges_total", sink + ",outcome=\"" + std::string(outcome.name) + "\"",
+               "How exchanges ended at each sink.", numbers.counters.Get(outcome.counter));
+    text.Add("podtap_sink_retried_total", sink, "Writes and requests of each sink that failed and were tried again.",
+             numbers.counters.Get(Counter::kSinkWriteErrors));
+    text.Add("podtap_sink_queue_events", sink, "Exchanges that wait for each sink now.", numbers.queue_events);
+    text.Add("podtap_sink_queue_bytes", sink, "About their memory.", numbers.queue_bytes);
+    text.Add("podtap_sink_failing", sink, "1 while a sink takes nothing.", numbers.failing ? 1 : 0);
+  }
+}
+
 std::string AdminPages::Metrics() const {
   const SharedState& shared = sources_.shared;
   MetricsText text;
@@ -142,6 +168,7 @@ std::string AdminPages::Metrics() const {
            shared.seccomp_violations);
   ForEachCounter(shared.counters, [&](std::string_view metric, std::string_view label, std::string_view help,
                                       uint64_t value) { text.Add(metric, label, help, value); });
+  AddSinks(text);
   for (const KernelNumbers::Row& row : sources_.kernel_numbers().rows)
     text.Add(row.metric, row.label, row.help, row.value);
   return text.Finish();

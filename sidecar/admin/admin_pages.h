@@ -10,8 +10,10 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "base/http_server.h"
+#include "base/metrics_text.h"
 #include "base/result.h"
 #include "sidecar/admin/shared_state.h"
 #include "sidecar/admin/stats.h"
@@ -28,6 +30,7 @@ class AdminPages {
     // Changes the mode (the number of Mode); returns when it is in force.
     std::function<Status(uint32_t mode)> set_mode;
     TailHub& tails;
+    std::vector<std::string> sinks{};  // their addresses, by index
   };
   explicit AdminPages(Sources sources) : sources_(std::move(sources)) {}
 
@@ -35,6 +38,7 @@ class AdminPages {
 
  private:
   std::string Metrics() const;
+  void AddSinks(MetricsText& text) const;
   std::string Health() const;
   std::string Stats() const;
   HttpResponse Ready() const;

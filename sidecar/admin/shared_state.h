@@ -4,6 +4,7 @@
 // attacher never trusts what the worker writes, it only passes numbers on.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <string>
@@ -11,6 +12,8 @@
 
 #include "base/counters.h"
 #include "base/result.h"
+#include "sidecar/sink/sink.h"
+#include "sidecar/sink/sink_counters.h"
 
 namespace podtap {
 
@@ -61,6 +64,7 @@ struct SharedState {
  public:
   // Worker.
   alignas(kHalf) Counters counters;
+  std::array<SinkNumbers, kMaxSinks> sinks;  // by index in the configuration
   std::atomic<uint64_t> connections{0};
   std::atomic<uint64_t> memory_used{0};
 };

@@ -60,7 +60,7 @@ Result<UniqueFd> OpenFile(const SinkAddress& address) {
   if (!file) return CannotWrite(address, errno);
   if (OfTheKernel(file.get()))
     return EnvironmentError("cannot write to sink " + address.Text() + ": it is a file of the kernel");
-  EndLastLine(file.get(), address.path);
+  if (!address.framed) EndLastLine(file.get(), address.path);
   return file;
 }
 
@@ -102,6 +102,8 @@ class DirectOpener : public Opener {
       case SinkAddress::Kind::kUnixStream:
       case SinkAddress::Kind::kUnixDatagram:
         return OpenSocket(address);
+      case SinkAddress::Kind::kOtlp:
+        return EnvironmentError("sink " + address.Text() + " is connected by the worker, not opened by name");
       case SinkAddress::Kind::kStdout:
         break;
     }

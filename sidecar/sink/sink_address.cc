@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include <sys/un.h>
 
+#include "sidecar/sink/http_url.h"
 #include "sidecar/sink/sink.h"
 
 namespace podtap {
@@ -12,11 +13,13 @@ struct Form {
   std::string_view prefix;
   Kind kind;
 };
-constexpr Form kForms[] = {{"file:", Kind::kFile}, {"unix:", Kind::kUnixStream}, {"unix-dgram:", Kind::kUnixDatagram}};
+constexpr Form kForms[] = {
+    {"file:", Kind::kFile}, {"unix:", Kind::kUnixStream}, {"unix-dgram:", Kind::kUnixDatagram}, {"otlp:", Kind::kOtlp}};
 
 std::unexpected<Error> Refuse(std::string_view text, std::string_view why) {
   return UsageError("sink \"" + std::string(text) + "\" " + std::string(why) +
-                    "; use stdout, file:PATH, unix:PATH (stream socket) or unix-dgram:PATH (datagram socket)");
+                    "; use stdout, file:PATH, unix:PATH (stream socket), unix-dgram:PATH (datagram socket) or "
+                    "otlp:http://HOST:PORT");
 }
 
 }  // namespace
@@ -27,9 +30,15 @@ Result<SinkAddress> SinkAddress::Parse(std::string_view text) {
     if (!text.starts_with(form.prefix)) continue;
     SinkAddress address{form.kind, std::string(text.substr(form.prefix.size()))};
     if (address.path.empty()) return Refuse(text, "names no path");
+    if (form.kind == Kind::kOtlp) {
+      auto url = ParseTracesUrl(address.path);
+      if (!url) return Refuse(text, url.error().message);
+      address.path = url->Text();
+      return address;
+    }
     if (address.path.find('\0') != std::string::npos) return Refuse(text, "has a zero byte in its path");
     if (form.kind == Kind::kFile && address.path.ends_with('/')) return Refuse(text, "names a directory");
-    if (form.kind != Kind::kFile && address.path.size() >= sizeof(sockaddr_un::sun_path))
+    if (address.is_socket() && address.path.size() >= sizeof(sockaddr_un::sun_path))
       return Refuse(text, "is longer than a socket's path can be (107 bytes)");
     return address;
   }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sidecar/sink/sink_mailbox.h"
 
+#include <glog/logging.h>
 #include <poll.h>
 #include <sys/eventfd.h>
 
@@ -26,13 +27,17 @@ size_t BytesOf(const HttpEvent& event) {
 
 }  // namespace
 
-SinkMailbox::SinkMailbox(size_t max_events, size_t max_bytes, Counters& counters)
-    : counters_(counters), wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), queue_(max_events, max_bytes) {}
+SinkMailbox::SinkMailbox(std::string name, size_t max_events, size_t max_bytes, SinkCounters counters, int threads)
+    : name_(std::move(name)),
+      counters_(counters),
+      wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      threads_(threads),
+      queue_(max_events, max_bytes) {}
 
 void SinkMailbox::Push(std::span<const HttpEventPtr> events) {
   if (events.empty()) return;
   std::vector<HttpEventPtr> dropped, with_bodies;  // destroyed after the lock is gone
-  bool wake = false;
+  bool wake = false, overflows = false;
   const auto leave_bodies_out = [&](HttpEventPtr& event, size_t bytes) {
     if (event->request.body.size() + event->response.body.size() < kSmallBodies) return bytes;
     with_bodies.push_back(std::exchange(event, WithoutBodies(*event)));
@@ -44,13 +49,31 @@ void SinkMailbox::Push(std::span<const HttpEventPtr> events) {
       counters_.Add(Counter::kSinkShutdown, events.size());
       return;
     }
+    const bool was_empty = queue_.empty();
+    if (was_empty) first_at_ = Clock::now();
     for (const HttpEventPtr& event : events) queue_.Push(event, BytesOf(*event), dropped, leave_bodies_out);
     counters_.Max(Counter::kSinkQueueMax, queue_.size());
+    counters_.SetQueue(queue_.size(), queue_.bytes());
     wake = std::exchange(idle_, false);
+    if (was_empty || queue_.size() >= enough_events_ || queue_.bytes() >= enough_bytes_) batch_ready_.notify_all();
+    overflows = !dropped.empty() && lately_dropped_ == 0;
+    lately_dropped_ += dropped.size();
   }
+  // One line when the queue begins to overflow, one when it has room again; none per event.
+  if (overflows) LOG(WARNING) << "sink " << name_ << ": its queue is full, the oldest exchanges are dropped";
   if (!with_bodies.empty()) counters_.Add(Counter::kSinkBodiesDropped, with_bodies.size());
   if (!dropped.empty()) counters_.Add(Counter::kSinkQueueFull, dropped.size());
   if (wake) Wake();
+}
+
+size_t SinkMailbox::NoteTaken() {
+  counters_.SetQueue(queue_.size(), queue_.bytes());
+  return queue_.empty() ? std::exchange(lately_dropped_, 0) : 0;
+}
+
+void SinkMailbox::LogRoomAgain(size_t dropped) const {
+  if (dropped == 0) return;
+  LOG(INFO) << "sink " << name_ << ": its queue has room again; " << dropped << " exchanges were dropped";
 }
 
 void SinkMailbox::AskReopen() {
@@ -61,13 +84,20 @@ void SinkMailbox::AskReopen() {
   Wake();
 }
 
-SinkMailbox::Stopped SinkMailbox::Stop(milliseconds timeout) {
-  std::unique_lock lock(mutex_);
-  if (std::exchange(stop_, true)) return Stopped::kBefore;
-  deadline_ = Clock::now() + timeout;
+void SinkMailbox::AskStop(Clock::time_point deadline) {
+  const std::lock_guard lock(mutex_);
+  if (std::exchange(stop_, true)) return;
+  deadline_ = deadline;
+  batch_ready_.notify_all();
   Wake();
+}
+
+SinkMailbox::Stopped SinkMailbox::AwaitEnd() {
+  std::unique_lock lock(mutex_);
+  if (std::exchange(awaited_, true)) return Stopped::kBefore;
   if (ended_changed_.wait_until(lock, deadline_ + kGrace, [this] { return ended_; })) return Stopped::kEnded;
   abandoned_ = true;
+  batch_ready_.notify_all();
   counters_.Add(Counter::kSinkShutdown, in_flight_ + queue_.size());
   queue_.Clear();
   return Stopped::kAbandoned;
@@ -89,10 +119,48 @@ bool SinkMailbox::NothingLeft() {
 }
 
 void SinkMailbox::Take(size_t max_events, size_t max_bytes, std::vector<HttpEventPtr>& out) {
-  const std::lock_guard lock(mutex_);
+  size_t dropped;
+  {
+    const std::lock_guard lock(mutex_);
+    const size_t before = out.size();
+    queue_.Take(max_events, max_bytes, out);
+    in_flight_ += out.size() - before;
+    dropped = NoteTaken();
+  }
+  LogRoomAgain(dropped);
+}
+
+bool SinkMailbox::WaitForBatch(size_t max_events, size_t max_bytes, milliseconds max_age,
+                               std::vector<HttpEventPtr>& out) {
+  std::unique_lock lock(mutex_);
+  enough_events_ = max_events;
+  enough_bytes_ = max_bytes;
+  while (!stop_) {
+    if (queue_.size() >= max_events || queue_.bytes() >= max_bytes) break;
+    if (queue_.empty()) {
+      batch_ready_.wait(lock);
+    } else if (Clock::now() >= first_at_ + max_age) {
+      break;
+    } else {
+      batch_ready_.wait_until(lock, first_at_ + max_age);
+    }
+  }
+  if (abandoned_ || queue_.empty() || (stop_ && Clock::now() >= deadline_)) return false;
   const size_t before = out.size();
   queue_.Take(max_events, max_bytes, out);
   in_flight_ += out.size() - before;
+  first_at_ = Clock::now();
+  const size_t dropped = NoteTaken();
+  lock.unlock();
+  LogRoomAgain(dropped);
+  return true;
+}
+
+void SinkMailbox::Pause(Clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  const bool stopped_before = stop_;
+  while (!abandoned_ && stop_ == stopped_before && Clock::now() < std::min(until, deadline_))
+    batch_ready_.wait_until(lock, std::min(until, deadline_));
 }
 
 void SinkMailbox::Resolve(size_t n, Counter counter) {
@@ -125,7 +193,7 @@ short SinkMailbox::SleepIdle(int fd) {
 
 size_t SinkMailbox::End() {
   const std::lock_guard lock(mutex_);
-  if (abandoned_) return 0;
+  if (abandoned_ || --threads_ > 0) return 0;
   const size_t left = in_flight_ + queue_.size();
   counters_.Add(Counter::kSinkShutdown, left);
   queue_.Clear();

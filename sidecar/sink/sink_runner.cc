@@ -16,9 +16,9 @@ namespace podtap {
 // Shared with the thread, so that one that is stuck in the kernel when Shutdown() gives up keeps what it stands on.
 class SinkRunner::Impl {
  public:
-  Impl(const Options& options, std::unique_ptr<Encoder> encoder, Opener& opener, Counters& counters)
+  Impl(const Options& options, std::unique_ptr<Encoder> encoder, Opener& opener, SinkCounters counters)
       : address(options.address),
-        mailbox(options.max_queue_events, options.max_queue_bytes, counters),
+        mailbox(options.address.Text(), options.max_queue_events, options.max_queue_bytes, counters),
         writer(options.address, options.file_max_bytes, std::move(encoder), opener, mailbox, counters) {}
 
   // The thread takes no signals: they are for the program's main thread, and SIGPIPE is for nobody.
@@ -41,7 +41,7 @@ class SinkRunner::Impl {
 };
 
 Result<std::unique_ptr<SinkRunner>> SinkRunner::Start(Options options, std::unique_ptr<Encoder> encoder, Opener& opener,
-                                                      Counters& counters) {
+                                                      SinkCounters counters) {
   auto impl = std::make_shared<Impl>(std::move(options), std::move(encoder), opener, counters);
   if (!impl->mailbox.usable()) return ErrnoError("cannot make an eventfd for sink " + impl->address.Text());
   if (Status opened = impl->writer.OpenFirst(); !opened) return std::unexpected(std::move(opened.error()));
@@ -61,7 +61,14 @@ void SinkRunner::Reopen() {
 }
 
 void SinkRunner::Shutdown(std::chrono::milliseconds timeout) {
-  switch (impl_->mailbox.Stop(timeout)) {
+  AskStop(Clock::now() + timeout);
+  AwaitStop();
+}
+
+void SinkRunner::AskStop(Clock::time_point deadline) { impl_->mailbox.AskStop(deadline); }
+
+void SinkRunner::AwaitStop() {
+  switch (impl_->mailbox.AwaitEnd()) {
     case SinkMailbox::Stopped::kEnded:
       impl_->thread.join();
       return;

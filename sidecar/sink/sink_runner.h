@@ -8,12 +8,10 @@
 //
 // By kind of sink:
 //   stream socket, pipe  one write per batch, as large as the kernel takes it; waits with poll() for a slow reader
-//   datagram socket      one record each; one that does not fit is sent again without bodies (tag bodies_dropped), and
-//   if it
-//                        still does not fit it is counted as lost (too_large)
-//   file                 appended; a full disk is tried again; rotated once at file_max_bytes (PATH becomes PATH.1), so
-//   that
-//                        both together never exceed twice that size unless one record alone does
+//   datagram socket      one record each; one that does not fit is sent again without bodies (tag bodies_dropped),
+//                        and if it still does not fit it is counted as lost (too_large)
+//   file                 appended; a full disk is tried again; rotated once at file_max_bytes (PATH becomes PATH.1),
+//                        so that both together never exceed twice that size unless one record alone does
 // The log gets one line when a sink begins to fail and one when it takes exchanges again, none per event.
 #pragma once
 
@@ -21,12 +19,12 @@
 #include <memory>
 #include <span>
 
-#include "base/counters.h"
 #include "sidecar/sink/sink.h"
+#include "sidecar/sink/sink_counters.h"
 
 namespace podtap {
 
-class SinkRunner {
+class SinkRunner final : public Sink {
  public:
   struct Options {
     SinkAddress address;
@@ -39,20 +37,23 @@ class SinkRunner {
   // output, and is tried again later if it is a socket. After that only the runner's thread calls `opener`, which may
   // be slow and may fail. `opener` and `counters` outlive the runner (see Shutdown for the one exception).
   static Result<std::unique_ptr<SinkRunner>> Start(Options options, std::unique_ptr<Encoder> encoder, Opener& opener,
-                                                   Counters& counters);
-  ~SinkRunner();  // Shutdown(0) if nobody did
+                                                   SinkCounters counters);
+  ~SinkRunner() override;  // Shutdown(0) if nobody did
   SinkRunner(const SinkRunner&) = delete;
   SinkRunner& operator=(const SinkRunner&) = delete;
 
   // One batch; takes a share of each event. Thread-safe, wakes the thread at most once.
-  void Push(std::span<const HttpEventPtr> events);
+  void Push(std::span<const HttpEventPtr> events) override;
   // Closes and opens the file again (SIGHUP). Async: done by the thread before the next write.
-  void Reopen();
+  void Reopen() override;
   // Writes what is queued, for at most `timeout`, and ends the thread; what is left is counted as lost (reason
   // shutdown), as is what is pushed later. A thread that is stuck inside the kernel or inside `opener` (a dead network
   // file system) is left behind 100 ms later: it touches nothing of ours any more, but an opener that it is inside of
   // must stay. Once only.
   void Shutdown(std::chrono::milliseconds timeout);
+  // Its two halves.
+  void AskStop(Clock::time_point deadline) override;
+  void AwaitStop() override;
 
  private:
   SinkRunner();

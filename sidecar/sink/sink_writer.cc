@@ -19,7 +19,7 @@ constexpr int kDatagramTries = 10;          // of one datagram that the kernel h
 }  // namespace
 
 SinkWriter::SinkWriter(SinkAddress address, uint64_t file_max_bytes, std::unique_ptr<Encoder> encoder, Opener& opener,
-                       SinkMailbox& mailbox, Counters& counters)
+                       SinkMailbox& mailbox, SinkCounters counters)
     : address_(std::move(address)),
       file_max_bytes_(file_max_bytes),
       encoder_(std::move(encoder)),
@@ -211,12 +211,14 @@ void SinkWriter::FinishRecord(Counter counter) {
 
 void SinkWriter::NoteFailure(const std::string& message) {
   if (std::exchange(failing_, true)) return;
+  counters_.SetFailing(true);
   LOG(WARNING) << message << "; exchanges wait in a bounded queue, and it is tried again";
 }
 
 void SinkWriter::NoteSuccess() {
   no_room_backoff_.Reset();
   if (!std::exchange(failing_, false)) return;
+  counters_.SetFailing(false);
   LOG(INFO) << "sink " << address_.Text() << " takes exchanges now";
 }
 

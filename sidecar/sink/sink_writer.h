@@ -21,7 +21,7 @@ namespace podtap {
 class SinkWriter {
  public:
   SinkWriter(SinkAddress address, uint64_t file_max_bytes, std::unique_ptr<Encoder> encoder, Opener& opener,
-             SinkMailbox& mailbox, Counters& counters);
+             SinkMailbox& mailbox, SinkCounters counters);
 
   // Before Run(), by the thread that starts the sink. An error only where trying again later is not the way.
   Status OpenFirst();
@@ -34,7 +34,7 @@ class SinkWriter {
   bool is_file() const { return address_.kind == SinkAddress::Kind::kFile; }
   bool is_stdout() const { return address_.kind == SinkAddress::Kind::kStdout; }
   bool is_datagram() const { return address_.kind == SinkAddress::Kind::kUnixDatagram; }
-  bool is_socket() const { return is_datagram() || address_.kind == SinkAddress::Kind::kUnixStream; }
+  bool is_socket() const { return address_.is_socket(); }
 
   void Open();
   void Close();
@@ -56,7 +56,7 @@ class SinkWriter {
   const std::unique_ptr<Encoder> encoder_;
   Opener& opener_;
   SinkMailbox& mailbox_;
-  Counters& counters_;
+  SinkCounters counters_;
 
   Descriptor descriptor_;
   RecordBatch batch_;

@@ -35,8 +35,8 @@ TEST(Config, TakesValuesAfterEqualsSignOrAsTheNextWord) {
   EXPECT_EQ(config.mode, Mode::kEgress);
   EXPECT_EQ(config.http.max_body_bytes, 10u);
   EXPECT_TRUE(config.keep_running);
-  EXPECT_EQ(config.sink.kind, SinkAddress::Kind::kUnixStream);
-  EXPECT_EQ(config.sink.path, "/run/a");
+  EXPECT_EQ(config.sinks[0].address.kind, SinkAddress::Kind::kUnixStream);
+  EXPECT_EQ(config.sinks[0].address.path, "/run/a");
 }
 
 TEST(Config, WhatFollowsTheDoubleDashIsTheCommand) {
@@ -73,7 +73,7 @@ TEST(Config, WhatIsToWaitOrToCheckNeverStays) {
 
 TEST(Config, EachMistakeIsOneLineThatSaysWhatToUse) {
   EXPECT_NE(ErrorOf({"--mode=sideways"}).find("ingress, egress, all or off"), std::string::npos);
-  EXPECT_NE(ErrorOf({"--format=xml"}).find("text, eve or eve-strict"), std::string::npos);
+  EXPECT_NE(ErrorOf({"--format=xml"}).find("text, eve, eve-strict or proto"), std::string::npos);
   EXPECT_NE(ErrorOf({"--sink=ftp:/x"}).find("unix:"), std::string::npos);
   EXPECT_NE(ErrorOf({"--log_level=loud"}).find("debug"), std::string::npos);
   EXPECT_NE(ErrorOf({"--ring_bytes=1000000"}).find("power of two"), std::string::npos);

@@ -65,7 +65,7 @@ TEST(InjectedArguments, AreTakenByTheSidecarAsTheyAreWritten) {
   const auto line = ParseAsSidecar(ArgsOf(container));
   ASSERT_TRUE(line) << line.error().message;
   EXPECT_EQ(TextOf(line->config.mode), "all");
-  EXPECT_EQ(line->config.sink.Text(), "unix:/var/run/collector/podtap.sock");
+  EXPECT_EQ(line->config.sinks[0].address.Text(), "unix:/var/run/collector/podtap.sock");
   EXPECT_EQ(line->config.http.max_body_bytes, 4096u);
   EXPECT_EQ(TextOf(line->config.log_level), "debug");
   EXPECT_EQ(line->config.ring_bytes, 16u << 20);

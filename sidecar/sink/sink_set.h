@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: Apache-2.0
+// SinkSet: all sinks of a worker. Each gets a share of every event and goes on alone: none waits for another.
+#pragma once
+
+#include <chrono>
+#include <memory>
+#include <span>
+#include <utility>
+#include <vector>
+
+#include "sidecar/sink/sink.h"
+
+namespace podtap {
+
+class SinkSet {
+ public:
+  void Add(std::unique_ptr<Sink> sink) { sinks_.push_back(std::move(sink)); }
+  void Push(std::span<const HttpEventPtr> events) const {
+    for (const auto& sink : sinks_) sink->Push(events);
+  }
+  void Reopen() const {
+    for (const auto& sink : sinks_) sink->Reopen();
+  }
+  // All flush at the same time, within one `timeout`.
+  void Shutdown(std::chrono::milliseconds timeout) const {
+    const auto deadline = Sink::Clock::now() + timeout;
+    for (const auto& sink : sinks_) sink->AskStop(deadline);
+    for (const auto& sink : sinks_) sink->AwaitStop();
+  }
+
+ private:
+  std::vector<std::unique_ptr<Sink>> sinks_;
+};
+
+}  // namespace podtap
