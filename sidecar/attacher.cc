@@ -15,6 +15,7 @@
 #include "base/http_server.h"
 #include "base/json_line.h"
 #include "sidecar/memory_pressure.h"
+#include "sidecar/named_files.h"
 #include "sidecar/sandbox.h"
 #include "sidecar/sink/sink.h"
 #include "sidecar/target_processes.h"
@@ -178,6 +179,10 @@ Status Attacher::TryAttach() {
       return std::unexpected(opened.error());
     }
   }
+  if (Status ok = CheckNamedFiles(config_); !ok) {
+    shared_->capture_state = CaptureState::kConfiguration;
+    return std::unexpected(ok.error());
+  }
   auto target = FindCgroup(request);
   if (!target) {
     const bool usage = target.error().exit_code == Error::kUsage;
@@ -327,6 +332,17 @@ void Attacher::OnControl() {
       if (!descriptor) return Answer(message.id, std::unexpected(descriptor.error()));
       return Answer(message.id, {}, descriptor->get());
     }
+    case ControlKind::kOpenFile: {
+      if (message.value >= static_cast<uint64_t>(NamedFile::kCount))
+        return Answer(message.id, EnvironmentError("no such file"));
+      const auto file = OpenNamedFile(config_.otlp, static_cast<NamedFile>(message.value));
+      if (!file) return Answer(message.id, std::unexpected(file.error()));
+      return Answer(message.id, {}, file->get());
+    }
+    case ControlKind::kIgnoreSocket:
+      // Where podtap has a cgroup of its own, its traffic is known by that.
+      if (!capture_ || target_->own_id != 0) return Answer(message.id, {});
+      return Answer(message.id, capture_->IgnoreSocket(received->descriptor.get()));
     case ControlKind::kContainerOf:
       if (talkers_.size() < kMaxTalkers) talkers_.insert(message.value);
       return Answer(message.id, {}, -1,

@@ -23,6 +23,25 @@ DEFINE_string(sink, "stdout",
               "otlp:http://HOST:PORT; each with its own format as ADDRESS?format=FORMAT.");
 DEFINE_string(format, "eve", "How exchanges are written where the sink does not say: text, eve, eve-strict, proto.");
 DEFINE_uint64(file_max_bytes, 0, "Rotate a file sink once (PATH to PATH.1) when it is this long; 0 = never.");
+DEFINE_string(otlp_bodies, "none",
+              "What otlp: sinks send beside the spans' own attributes: none, or hypertrace "
+              "(headers and bodies in Hypertrace's attribute style).");
+DEFINE_string(otlp_headers, "", "Headers of each request to otlp: sinks: NAME=VALUE, a comma list.");
+DEFINE_string(otlp_resource_attributes, "", "Attributes of the resource: NAME=VALUE, a comma list.");
+DEFINE_string(deployment_environment, "", "deployment.environment.name of otlp: sinks. Default: $PODTAP_ENVIRONMENT.");
+DEFINE_string(token_file, "", "A file with the bearer token for otlp: sinks; read again when it changes.");
+DEFINE_string(otlp_ca_file, "", "Certificates (PEM) that https sinks are to be signed by. Default: the system's.");
+DEFINE_string(otlp_client_certificate_file, "", "The certificate (PEM) that podtap shows to https sinks.");
+DEFINE_string(otlp_client_key_file, "", "Its private key (PEM, without pass phrase).");
+DEFINE_bool(otlp_gzip, false, "Compress requests to otlp: sinks.");
+DEFINE_uint64(otlp_batch_spans, 512, "Send to otlp: sinks when so many exchanges wait,");
+DEFINE_uint64(otlp_batch_bytes, 1 << 20, "or so many bytes of them,");
+DEFINE_uint64(otlp_batch_ms, 1000, "or the oldest for so long.");
+DEFINE_uint64(otlp_timeout_ms, 10000, "How long a connection attempt or a request to an otlp: sink may take.");
+DEFINE_uint64(otlp_max_retry_ms, 300000,
+              "For how long one batch is sent to an otlp: sink again before it is given up.");
+DEFINE_uint64(sink_queue_events, 65536, "The most exchanges that wait for each sink.");
+DEFINE_uint64(sink_queue_bytes, 16 << 20, "The most bytes of exchanges that wait for each sink, about.");
 DEFINE_uint64(max_body_bytes, 131072, "Keep this much of each body; the rest is counted.");
 DEFINE_uint64(max_header_bytes, 65536, "Keep this much of each message head.");
 DEFINE_uint64(idle_timeout_ms, 300000, "Emit an unfinished exchange after this long without a byte.");
@@ -99,6 +118,13 @@ Status CheckRanges() {
       {"ring_bytes", FLAGS_ring_bytes, 256 << 10, 1 << 30},
       {"stats_interval_s", FLAGS_stats_interval_s, 0, 86400},
       {"max_worker_cpu_percent", FLAGS_max_worker_cpu_percent, 0, 1000},
+      {"otlp_batch_spans", FLAGS_otlp_batch_spans, 1, 65536},
+      {"otlp_batch_bytes", FLAGS_otlp_batch_bytes, 1024, 64 << 20},
+      {"otlp_batch_ms", FLAGS_otlp_batch_ms, 0, kHour},
+      {"otlp_timeout_ms", FLAGS_otlp_timeout_ms, 10, kHour},
+      {"otlp_max_retry_ms", FLAGS_otlp_max_retry_ms, 0, 24 * kHour},
+      {"sink_queue_events", FLAGS_sink_queue_events, 1, 1 << 20},
+      {"sink_queue_bytes", FLAGS_sink_queue_bytes, 65536, 1 << 30},
       {"cgroup_wait_ms", FLAGS_cgroup_wait_ms, 0, 24 * kHour},
       {"drain_ms", FLAGS_drain_ms, 0, 24 * kHour},
       {"shutdown_timeout_ms", FLAGS_shutdown_timeout_ms, 0, kHour},
@@ -112,6 +138,16 @@ Status CheckRanges() {
   return {};
 }
 
+// A field name is a token, a value has no control characters (RFC 9110 5.5, 5.6.2).
+bool IsHeader(std::string_view name, std::string_view value) {
+  const auto is_token = [](char c) {
+    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
+  };
+  return std::all_of(name.begin(), name.end(), is_token) &&
+         std::none_of(value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
+}
+
 Identity IdentityFromEnvironment() {
   return {.namespace_name = Environment("POD_NAMESPACE"),
           .pod = Environment("POD_NAME"),
@@ -120,6 +156,34 @@ Identity IdentityFromEnvironment() {
           .run_id = NewRunId(),
           .pod_uid = Environment("POD_UID"),
           .environment = Environment("PODTAP_ENVIRONMENT")};
+}
+
+Result<OtlpSettings> OtlpFromFlags() {
+  OtlpSettings otlp;
+  if (FLAGS_otlp_bodies != "none" && FLAGS_otlp_bodies != "hypertrace")
+    return UsageError("--otlp_bodies=" + FLAGS_otlp_bodies + " is not known; use none or hypertrace");
+  otlp.hypertrace = FLAGS_otlp_bodies == "hypertrace";
+  auto headers = ParsePairs("otlp_headers", FLAGS_otlp_headers);
+  if (!headers) return std::unexpected(headers.error());
+  for (const auto& [name, value] : *headers)
+    if (!IsHeader(name, value)) return UsageError("--otlp_headers: \"" + name + "\" is no header with a valid value");
+  otlp.headers = *std::move(headers);
+  auto attributes = ParsePairs("otlp_resource_attributes", FLAGS_otlp_resource_attributes);
+  if (!attributes) return std::unexpected(attributes.error());
+  otlp.resource_attributes = *std::move(attributes);
+  otlp.token_file = FLAGS_token_file;
+  otlp.ca_file = FLAGS_otlp_ca_file;
+  otlp.client_certificate_file = FLAGS_otlp_client_certificate_file;
+  otlp.client_key_file = FLAGS_otlp_client_key_file;
+  if (otlp.client_certificate_file.empty() != otlp.client_key_file.empty())
+    return UsageError("--otlp_client_certificate_file and --otlp_client_key_file go together; give both or neither");
+  otlp.gzip = FLAGS_otlp_gzip;
+  otlp.batch_spans = FLAGS_otlp_batch_spans;
+  otlp.batch_bytes = FLAGS_otlp_batch_bytes;
+  otlp.batch_ms = FLAGS_otlp_batch_ms;
+  otlp.timeout_ms = FLAGS_otlp_timeout_ms;
+  otlp.max_retry_ms = FLAGS_otlp_max_retry_ms;
+  return otlp;
 }
 
 // The flags as one Config; the environment where a flag leaves room for it.
@@ -150,6 +214,11 @@ Result<Config> ConfigFromFlags() {
           "--sink=file: is not offered inside a pod; use stdout, unix:PATH, unix-dgram:PATH or otlp:http://HOST:PORT");
 #endif
   config.file_max_bytes = FLAGS_file_max_bytes;
+  config.sink_queue_events = FLAGS_sink_queue_events;
+  config.sink_queue_bytes = FLAGS_sink_queue_bytes;
+  auto otlp = OtlpFromFlags();
+  if (!otlp) return std::unexpected(otlp.error());
+  config.otlp = *std::move(otlp);
 
   config.http.max_body_bytes = FLAGS_max_body_bytes;
   config.http.max_header_bytes = FLAGS_max_header_bytes;
@@ -171,6 +240,7 @@ Result<Config> ConfigFromFlags() {
   config.keep_running = FLAGS_keep_running;
 
   config.identity = IdentityFromEnvironment();
+  if (!FLAGS_deployment_environment.empty()) config.identity.environment = FLAGS_deployment_environment;
   return config;
 }
 
@@ -223,6 +293,12 @@ bool Mentions(int argc, const char* const* argv, std::string_view flag) {
 bool IsDefault(const char* flag) {
   gflags::CommandLineFlagInfo info;
   return !gflags::GetCommandLineFlagInfo(flag, &info) || info.is_default;
+}
+
+std::vector<std::string> NamesOf(const OtlpSettings::Pairs& pairs) {
+  std::vector<std::string> names;
+  for (const auto& [name, value] : pairs) names.push_back(name);
+  return names;
 }
 
 Config WithoutTarget() {
@@ -301,6 +377,15 @@ std::string Config::Json() const {
   line.Text("cgroup", target.cgroup).Text("pod_uid", target.pod_uid).Text("cgroup_root", target.cgroup_root);
   line.Number("cgroup_wait_ms", target.wait_ms).Text("mode", TextOf(mode)).Text("sink", sink_list);
   line.Text("format", TextOf(format)).Number("file_max_bytes", file_max_bytes);
+  line.Number("sink_queue_events", sink_queue_events).Number("sink_queue_bytes", sink_queue_bytes);
+  // Names only: a header's value may be a secret.
+  line.Text("otlp_bodies", otlp.hypertrace ? "hypertrace" : "none").List("otlp_headers", NamesOf(otlp.headers));
+  line.List("otlp_resource_attributes", NamesOf(otlp.resource_attributes)).Text("token_file", otlp.token_file);
+  line.Text("otlp_ca_file", otlp.ca_file).Text("otlp_client_certificate_file", otlp.client_certificate_file);
+  line.Text("otlp_client_key_file", otlp.client_key_file).Bool("otlp_gzip", otlp.gzip);
+  line.Number("otlp_batch_spans", otlp.batch_spans).Number("otlp_batch_bytes", otlp.batch_bytes);
+  line.Number("otlp_batch_ms", otlp.batch_ms).Number("otlp_timeout_ms", otlp.timeout_ms);
+  line.Number("otlp_max_retry_ms", otlp.max_retry_ms).Text("deployment_environment", identity.environment);
   line.Number("max_body_bytes", http.max_body_bytes).Number("max_header_bytes", http.max_header_bytes);
   line.Number("idle_timeout_ms", http.idle_timeout_ns / 1'000'000).Number("memory_limit_bytes", memory_limit_bytes);
   line.Number("ring_bytes", ring_bytes).List("redact_headers", redact_headers);

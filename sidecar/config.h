@@ -11,6 +11,7 @@
 
 #include "base/result.h"
 #include "sidecar/http/session_table.h"
+#include "sidecar/sink/otlp_options.h"
 #include "sidecar/sink/sink.h"
 
 namespace podtap {
@@ -34,6 +35,9 @@ struct Config {
   std::vector<SinkConfig> sinks{SinkConfig{}};
   Format format = Format::kEve;  // of sinks that name none
   uint64_t file_max_bytes = 0;
+  size_t sink_queue_events = 65536;  // of each sink
+  size_t sink_queue_bytes = 16 << 20;
+  OtlpSettings otlp;  // of all otlp: sinks
 
   HttpLimits http;
   size_t memory_limit_bytes = 24 << 20;

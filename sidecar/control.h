@@ -22,6 +22,8 @@ enum class ControlKind : uint32_t {
   kContainerOf,      // value: cgroup id; answered by kReply with the container id in text
   kSetMode,          // value: Mode; answered by kReply when it is in force
   kSeccompListener,  // carries the descriptor on which the kernel reports refused system calls
+  kOpenFile,         // value: NamedFile; answered by kReply with the descriptor, read-only
+  kIgnoreSocket,     // carries a socket that is not connected yet, whose traffic is podtap's own; answered by kReply
   kReady,            // in its sandbox, with its sinks; it begins to read
   // attacher -> worker
   kReply = 64,  // id of the request; error 0 or an exit code of Error, with its message in text

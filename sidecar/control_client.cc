@@ -2,6 +2,7 @@
 #include "sidecar/control_client.h"
 
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
@@ -42,7 +43,7 @@ void ControlClient::Read() {
   on_message_(ControlKind::kStop);
 }
 
-Result<ReceivedControl> ControlClient::Call(ControlKind kind, uint64_t value) {
+Result<ReceivedControl> ControlClient::Call(ControlKind kind, uint64_t value, int descriptor) {
   std::unique_lock lock(mutex_);
   ControlMessage request;
   request.kind = kind;
@@ -50,7 +51,7 @@ Result<ReceivedControl> ControlClient::Call(ControlKind kind, uint64_t value) {
   request.value = value;
   waiting_[request.id];
   lock.unlock();
-  const Status sent = SendControl(socket_, request);
+  const Status sent = SendControl(socket_, request, descriptor);
   lock.lock();
   std::optional<ReceivedControl> answer;
   if (sent) {
@@ -64,6 +65,20 @@ Result<ReceivedControl> ControlClient::Call(ControlKind kind, uint64_t value) {
     return std::unexpected(Error{std::string(answer->message.Text()), code});
   }
   return *std::move(answer);
+}
+
+Result<std::string> ControlClient::ReadFile(NamedFile file) {
+  constexpr size_t kMaxBytes = 4 << 20;
+  auto answer = Call(ControlKind::kOpenFile, static_cast<uint64_t>(file));
+  if (!answer) return std::unexpected(answer.error());
+  if (!answer->descriptor) return EnvironmentError("the attacher sent no descriptor for a file");
+  std::string text;
+  char part[16384];
+  ssize_t size;
+  while ((size = read(answer->descriptor.get(), part, sizeof(part))) > 0 && text.size() < kMaxBytes)
+    text.append(part, static_cast<size_t>(size));
+  if (size < 0) return ErrnoError("cannot read a file that the attacher opened");
+  return text;
 }
 
 void ControlClient::Tell(ControlKind kind, uint64_t value, int descriptor) {

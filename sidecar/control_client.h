@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "sidecar/control.h"
+#include "sidecar/sink/otlp_options.h"
 #include "sidecar/sink/sink.h"
 
 namespace podtap {
@@ -26,7 +27,9 @@ class ControlClient {
   ~ControlClient();
 
   // Sends a request and waits for its answer, at most 10 s. Thread-safe.
-  Result<ReceivedControl> Call(ControlKind kind, uint64_t value);
+  Result<ReceivedControl> Call(ControlKind kind, uint64_t value, int descriptor = -1);
+  // The content of a file that the attacher opens, at most 4 MiB.
+  Result<std::string> ReadFile(NamedFile file);
   // Sends without waiting. Thread-safe.
   void Tell(ControlKind kind, uint64_t value, int descriptor = -1);
   // The container id of a cgroup, or empty.

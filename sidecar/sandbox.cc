@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/netlink.h>
 #include <sched.h>
 #include <seccomp.h>
 #include <sys/capability.h>
@@ -10,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <csignal>
@@ -94,7 +96,7 @@ constexpr int kAllowed[] = {
 
 Status FilterError(const char* what, int error) { return ErrnoError(std::string("cannot ") + what, -error); }
 
-int AddWorkerRules(scmp_filter_ctx filter) {
+int AddWorkerRules(scmp_filter_ctx filter, bool network) {
   int error = 0;
   const auto allow = [&](int call, auto... conditions) {
     const int result = seccomp_rule_add(filter, SCMP_ACT_ALLOW, call, sizeof...(conditions), conditions...);
@@ -124,13 +126,30 @@ int AddWorkerRules(scmp_filter_ctx filter) {
   allow(SCMP_SYS(prctl), SCMP_A0(SCMP_CMP_EQ, PR_SET_VMA));
   // Looking at limits, not setting them: the new limit is a null pointer.
   allow(SCMP_SYS(prlimit64), SCMP_A2(SCMP_CMP_EQ, 0));
+  if (network) {
+    // TCP to collectors, UDP and TCP to name servers (which resolv.conf names), and the kernel's list of own addresses,
+    // by which libc sorts what DNS answered. libc's first question, to a name service daemon, is answered with "no".
+    constexpr auto kType = SOCK_STREAM | SOCK_DGRAM | SOCK_RAW;
+    for (const int family : {AF_INET, AF_INET6})
+      for (const int type : {SOCK_STREAM, SOCK_DGRAM})
+        allow(SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, static_cast<scmp_datum_t>(family)),
+              SCMP_A1(SCMP_CMP_MASKED_EQ, kType, static_cast<scmp_datum_t>(type)));
+    allow(SCMP_SYS(socket), SCMP_A0(SCMP_CMP_EQ, AF_NETLINK), SCMP_A2(SCMP_CMP_EQ, NETLINK_ROUTE));
+    if (const int result =
+            seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), SCMP_SYS(socket), 1, SCMP_A0(SCMP_CMP_EQ, AF_UNIX));
+        result != 0 && error == 0)
+      error = result;
+    allow(SCMP_SYS(connect));
+    allow(SCMP_SYS(bind));
+    allow(SCMP_SYS(sendmmsg));
+  }
   return error;
 }
 
-Result<UniqueFd> Load(uint32_t default_action) {
+Result<UniqueFd> Load(uint32_t default_action, bool network) {
   Filter filter(seccomp_init(default_action), &seccomp_release);
   if (!filter) return EnvironmentError("cannot make the worker's system call filter");
-  if (const int error = AddWorkerRules(filter.get()); error != 0)
+  if (const int error = AddWorkerRules(filter.get(), network); error != 0)
     return std::unexpected(FilterError("write the worker's system call filter", error).error());
   if (const int error = seccomp_load(filter.get()); error != 0)
     return std::unexpected(FilterError("load the worker's system call filter", error).error());
@@ -172,9 +191,9 @@ Status DropPrivileges(pid_t parent, uint64_t max_data_bytes) {
   return {};
 }
 
-Result<UniqueFd> LoadWorkerFilter() {
-  if (auto listener = Load(SCMP_ACT_NOTIFY)) return listener;
-  return Load(SCMP_ACT_ERRNO(EPERM));
+Result<UniqueFd> LoadWorkerFilter(bool network) {
+  if (auto listener = Load(SCMP_ACT_NOTIFY, network)) return listener;
+  return Load(SCMP_ACT_ERRNO(EPERM), network);
 }
 
 int AnswerRefusal(int listener) {

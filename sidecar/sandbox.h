@@ -28,7 +28,8 @@ Status DropPrivileges(pid_t parent, uint64_t max_data_bytes);
 // the attacher of each refusal (seccomp_unotify(2)). Empty where the kernel cannot: then a refused call just fails.
 // Threads made later inherit the filter; files cannot be opened for writing. A try to start a program ends the process
 // with SIGSYS.
-Result<UniqueFd> LoadWorkerFilter();
+// `network`: sinks are reached over TCP, so that the worker makes sockets, connects them and asks DNS.
+Result<UniqueFd> LoadWorkerFilter(bool network = false);
 
 // Answers one refusal waiting on `listener` with EPERM. Returns the system call's number, or -1 if it is not known any
 // more.

@@ -24,6 +24,7 @@
 #include "sidecar/kernel_numbers.h"
 #include "sidecar/pipeline.h"
 #include "sidecar/sandbox.h"
+#include "sidecar/sink/otlp_sink.h"
 #include "sidecar/sink/sink_runner.h"
 #include "sidecar/sink/sink_set.h"
 
@@ -89,10 +90,26 @@ std::unique_ptr<Encoder> MakeEncoder(const Config& config, const SinkConfig& sin
 }
 
 // Starts the sink with this index in the configuration.
-Result<std::unique_ptr<Sink>> StartSink(const WorkerInput& input, size_t index, Opener& opener) {
+Result<std::unique_ptr<Sink>> StartSink(const WorkerInput& input, size_t index, ControlClient& control,
+                                        Opener& opener) {
   const Config& config = input.config;
   const SinkConfig& sink = config.sinks[index];
-  return SinkRunner::Start({.address = sink.address, .file_max_bytes = config.file_max_bytes},
+  if (sink.address.kind == SinkAddress::Kind::kOtlp) {
+    // Its connections must not be captured as the target's.
+    const auto ignore = [&control](int socket) { (void)control.Call(ControlKind::kIgnoreSocket, 0, socket); };
+    return OtlpSink::Start({.address = sink.address,
+                            .settings = config.otlp,
+                            .identity = config.identity,
+                            .read = [&control](NamedFile file) { return control.ReadFile(file); },
+                            .on_socket = ignore,
+                            .max_queue_events = config.sink_queue_events,
+                            .max_queue_bytes = config.sink_queue_bytes},
+                           SinkCounters(input.shared.counters, &input.shared.sinks[index]));
+  }
+  return SinkRunner::Start({.address = sink.address,
+                            .max_queue_events = config.sink_queue_events,
+                            .max_queue_bytes = config.sink_queue_bytes,
+                            .file_max_bytes = config.file_max_bytes},
                            MakeEncoder(config, sink), opener,
                            SinkCounters(input.shared.counters, &input.shared.sinks[index]));
 }
@@ -170,15 +187,23 @@ void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pi
     requests.Clear();
   }
   pipeline.Finish();
-  sinks.Shutdown(std::chrono::milliseconds(input.config.shutdown_timeout_ms));
+  const size_t left = sinks.Shutdown(std::chrono::milliseconds(input.config.shutdown_timeout_ms));
   stats.Report();
+  if (left == 0)
+    LOG(INFO) << "end: the sinks took everything that waited";
+  else
+    LOG(WARNING) << "end: " << left << " exchanges could not be sent in time";
 }
 
 Status EnterSandbox(const WorkerInput& input) {
-  const uint64_t max_data =
-      input.config.memory_limit_bytes * 2 + kDataOverhead + (input.config.sinks.size() - 1) * kDataPerSink;
+  const uint64_t max_data = input.config.memory_limit_bytes * 2 + kDataOverhead +
+                            (input.config.sinks.size() - 1) * (kDataPerSink + input.config.sink_queue_bytes) +
+                            input.config.sink_queue_bytes;
   if (Status ok = DropPrivileges(input.attacher, max_data); !ok) return ok;
-  auto listener = LoadWorkerFilter();
+  const auto& sinks = input.config.sinks;
+  const bool network = std::any_of(
+      sinks.begin(), sinks.end(), [](const SinkConfig& sink) { return sink.address.kind == SinkAddress::Kind::kOtlp; });
+  auto listener = LoadWorkerFilter(network);
   if (!listener) return std::unexpected(listener.error());
   if (*listener) {
     ControlMessage message;
@@ -194,7 +219,7 @@ int Capture(const WorkerInput& input, Requests& requests, ControlClient& control
   ControlOpener opener(control, std::move(addresses));
   SinkSet sinks;
   for (size_t i = 0; i < input.config.sinks.size(); ++i) {
-    auto sink = StartSink(input, i, opener);
+    auto sink = StartSink(input, i, control, opener);
     if (!sink) {
       LOG(ERROR) << sink.error().message;
       return sink.error().exit_code;

@@ -96,8 +96,9 @@ class Sink {
   virtual void Reopen() {}
   // From now on writes what is queued until `deadline`, and takes nothing new.
   virtual void AskStop(Clock::time_point deadline) = 0;
-  // After AskStop(): waits until it ended, hardly longer than the deadline.
-  virtual void AwaitStop() = 0;
+  // After AskStop(): waits until it ended, hardly longer than the deadline. Returns how many exchanges could not be
+  // delivered.
+  virtual size_t AwaitStop() = 0;
 };
 
 }  // namespace podtap

@@ -14,7 +14,7 @@ namespace {
 
 using std::chrono::milliseconds;
 
-constexpr milliseconds kGrace{100};  // for the thread to end, after the time that Stop() gave it
+constexpr milliseconds kGrace{300};  // for the thread to end, after the time that Stop() gave it
 
 // Leaving out less than this would not help.
 constexpr size_t kSmallBodies = 1024;
@@ -98,9 +98,15 @@ SinkMailbox::Stopped SinkMailbox::AwaitEnd() {
   if (ended_changed_.wait_until(lock, deadline_ + kGrace, [this] { return ended_; })) return Stopped::kEnded;
   abandoned_ = true;
   batch_ready_.notify_all();
-  counters_.Add(Counter::kSinkShutdown, in_flight_ + queue_.size());
+  left_behind_ = in_flight_ + queue_.size();
+  counters_.Add(Counter::kSinkShutdown, left_behind_);
   queue_.Clear();
   return Stopped::kAbandoned;
+}
+
+size_t SinkMailbox::left_behind() {
+  const std::lock_guard lock(mutex_);
+  return left_behind_;
 }
 
 SinkMailbox::Orders SinkMailbox::TakeOrders() {
@@ -111,6 +117,11 @@ SinkMailbox::Orders SinkMailbox::TakeOrders() {
 bool SinkMailbox::Abandoned() {
   const std::lock_guard lock(mutex_);
   return abandoned_;
+}
+
+bool SinkMailbox::Over() {
+  const std::lock_guard lock(mutex_);
+  return abandoned_ || (stop_ && Clock::now() >= deadline_);
 }
 
 bool SinkMailbox::NothingLeft() {
@@ -194,7 +205,7 @@ short SinkMailbox::SleepIdle(int fd) {
 size_t SinkMailbox::End() {
   const std::lock_guard lock(mutex_);
   if (abandoned_ || --threads_ > 0) return 0;
-  const size_t left = in_flight_ + queue_.size();
+  const size_t left = left_behind_ = in_flight_ + queue_.size();
   counters_.Add(Counter::kSinkShutdown, left);
   queue_.Clear();
   in_flight_ = 0;

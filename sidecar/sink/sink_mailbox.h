@@ -36,6 +36,8 @@ class SinkMailbox {
   // first call does anything.
   enum class Stopped : uint8_t { kEnded, kAbandoned, kBefore };
   Stopped AwaitEnd();
+  // After that: events that could not be delivered in time.
+  size_t left_behind();
 
   // For the thread.
   struct Orders {
@@ -45,6 +47,8 @@ class SinkMailbox {
   };
   Orders TakeOrders();
   bool Abandoned();
+  // Whether the deadline of a stop has passed, or nobody waits any more.
+  bool Over();
   bool NothingLeft();
   // Moves a batch of the oldest events to `out`; they are in flight until resolved.
   void Take(size_t max_events, size_t max_bytes, std::vector<HttpEventPtr>& out);
@@ -90,6 +94,7 @@ class SinkMailbox {
   bool ended_ = false;
   bool abandoned_ = false;
   bool awaited_ = false;
+  size_t left_behind_ = 0;
   Clock::time_point deadline_ = Clock::time_point::max();
 };
 

@@ -67,18 +67,19 @@ void SinkRunner::Shutdown(std::chrono::milliseconds timeout) {
 
 void SinkRunner::AskStop(Clock::time_point deadline) { impl_->mailbox.AskStop(deadline); }
 
-void SinkRunner::AwaitStop() {
+size_t SinkRunner::AwaitStop() {
   switch (impl_->mailbox.AwaitEnd()) {
     case SinkMailbox::Stopped::kEnded:
       impl_->thread.join();
-      return;
+      break;
     case SinkMailbox::Stopped::kAbandoned:
       impl_->thread.detach();
       LOG(WARNING) << "sink " << impl_->address.Text() << " did not answer in time and was left as it is";
-      return;
+      break;
     case SinkMailbox::Stopped::kBefore:
-      return;
+      break;
   }
+  return impl_->mailbox.left_behind();
 }
 
 }  // namespace podtap

@@ -53,7 +53,7 @@ class SinkRunner final : public Sink {
   void Shutdown(std::chrono::milliseconds timeout);
   // Its two halves.
   void AskStop(Clock::time_point deadline) override;
-  void AwaitStop() override;
+  size_t AwaitStop() override;
 
  private:
   SinkRunner();

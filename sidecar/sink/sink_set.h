@@ -21,11 +21,14 @@ class SinkSet {
   void Reopen() const {
     for (const auto& sink : sinks_) sink->Reopen();
   }
-  // All flush at the same time, within one `timeout`.
-  void Shutdown(std::chrono::milliseconds timeout) const {
+  // All flush at the same time, within one `timeout`. Returns how many exchanges could not be delivered, over all
+  // sinks.
+  size_t Shutdown(std::chrono::milliseconds timeout) const {
     const auto deadline = Sink::Clock::now() + timeout;
     for (const auto& sink : sinks_) sink->AskStop(deadline);
-    for (const auto& sink : sinks_) sink->AwaitStop();
+    size_t left = 0;
+    for (const auto& sink : sinks_) left += sink->AwaitStop();
+    return left;
   }
 
  private:

@@ -296,6 +296,36 @@ TEST(OtlpEncoder, TheResourceSaysWhoItIsAndContainersAreApart) {
   EXPECT_EQ(MapOf(request.resource_spans(1).resource().attributes()).at("container.id"), "c2");
 }
 
+TEST(OtlpEncoder, AGrpcCallHasTheAttributesOfRpcToo) {
+  HttpEvent event = SampleEvent();
+  event.version = "HTTP/2";
+  event.method = "POST";
+  event.target = "/shop.v1.Cart/Add";
+  event.scheme = "https";
+  event.authority = "cart.example:443";
+  event.request.headers.Clear();
+  event.grpc.emplace();
+  event.grpc->service = "shop.v1.Cart";
+  event.grpc->method = "Add";
+  event.grpc->status = 5;
+  Span span = SpanOf(event);
+  auto attributes = MapOf(span.attributes());
+  EXPECT_EQ(span.name(), "shop.v1.Cart/Add");
+  EXPECT_EQ(attributes.at("rpc.system"), "grpc");
+  EXPECT_EQ(attributes.at("rpc.service"), "shop.v1.Cart");
+  EXPECT_EQ(attributes.at("rpc.method"), "Add");
+  EXPECT_EQ(attributes.at("rpc.grpc.status_code"), "int 5");
+  EXPECT_EQ(attributes.at("network.protocol.version"), "2");
+  EXPECT_EQ(attributes.at("url.scheme"), "https");
+  EXPECT_EQ(attributes.at("server.address"), "cart.example");
+  EXPECT_FALSE(span.has_status()) << "NOT_FOUND is an error only for who asked";
+  event.connection.role = Role::kOpened;
+  span = SpanOf(event);
+  EXPECT_EQ(span.status().code(), Status::STATUS_CODE_ERROR);
+  EXPECT_EQ(MapOf(span.attributes()).at("error.type"), "NOT_FOUND");
+  EXPECT_EQ(MapOf(span.attributes()).at("url.full"), "https://cart.example:443/shop.v1.Cart/Add");
+}
+
 TEST(OtlpEncoder, HypertraceAddsHeadersAndBodies) {
   HttpEvent event = SampleEvent();
   event.request.headers.Add("Accept", "a");

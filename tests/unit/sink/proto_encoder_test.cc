@@ -88,6 +88,29 @@ TEST(ProtoEncoder, WritesEveryFieldOfAnExchange) {
   EXPECT_EQ(seen.comm(), "nginx");
 }
 
+TEST(ProtoEncoder, TellsOfGrpcAndHttp2) {
+  HttpEvent event = SampleEvent();
+  event.scheme = "https";
+  event.authority = "a";
+  event.http2 = {.id = 7, .request_error = 8, .response_error = std::nullopt};
+  event.grpc.emplace();
+  event.grpc->service = "shop.v1.Cart";
+  event.grpc->method = "Add";
+  event.grpc->status = 0;
+  event.grpc->responses.count.reset();
+  event.grpc->timeout = "1S";
+  const v1::HttpEvent seen = RoundTrip(event);
+  EXPECT_EQ(seen.scheme() + seen.authority(), "httpsa");
+  EXPECT_EQ(seen.http2().stream_id(), 7u);
+  EXPECT_EQ(seen.http2().request_error(), 8u);
+  EXPECT_FALSE(seen.http2().has_response_error());
+  EXPECT_EQ(seen.grpc().service(), "shop.v1.Cart");
+  EXPECT_TRUE(seen.grpc().has_status());
+  EXPECT_TRUE(seen.grpc().has_request_messages());
+  EXPECT_FALSE(seen.grpc().has_response_messages());
+  EXPECT_EQ(seen.grpc().timeout(), "1S");
+}
+
 TEST(ProtoEncoder, LeavesOutWhatWasNotSeen) {
   HttpEvent event = SampleEvent();
   event.response = HttpMessage();

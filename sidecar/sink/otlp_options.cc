@@ -1,0 +1,52 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sidecar/sink/otlp_options.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "base/percent.h"
+
+namespace podtap {
+namespace {
+
+std::string_view Trim(std::string_view text) {
+  while (text.starts_with(' ')) text.remove_prefix(1);
+  while (text.ends_with(' ')) text.remove_suffix(1);
+  return text;
+}
+
+}  // namespace
+
+const std::string& OtlpSettings::PathOf(NamedFile file) const {
+  switch (file) {
+    case NamedFile::kToken:
+      return token_file;
+    case NamedFile::kCaBundle:
+      return ca_file;
+    case NamedFile::kClientCertificate:
+      return client_certificate_file;
+    default:
+      return client_key_file;
+  }
+}
+
+Result<OtlpSettings::Pairs> ParsePairs(std::string_view flag, std::string_view text) {
+  OtlpSettings::Pairs pairs;
+  while (!text.empty()) {
+    const size_t end = std::min(text.find(','), text.size());
+    const std::string_view pair = Trim(text.substr(0, end));
+    text.remove_prefix(std::min(end + 1, text.size()));
+    if (pair.empty()) continue;
+    const size_t equals = pair.find('=');
+    auto name = PercentDecode(Trim(pair.substr(0, equals)));
+    auto value = PercentDecode(equals == std::string_view::npos ? std::string_view() : Trim(pair.substr(equals + 1)));
+    // The value may be a secret and is not shown.
+    if (equals == std::string_view::npos || !name || name->empty() || !value)
+      return UsageError("--" + std::string(flag) + ": \"" + std::string(pair.substr(0, equals)) +
+                        "\" is no NAME=VALUE; separate pairs by commas, write a comma inside a value %2C");
+    pairs.emplace_back(*std::move(name), *std::move(value));
+  }
+  return pairs;
+}
+
+}  // namespace podtap
