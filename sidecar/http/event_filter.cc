@@ -2,7 +2,10 @@
 #include "sidecar/http/event_filter.h"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
+
+#include "sidecar/http/start_line.h"
 
 namespace podtap {
 namespace {
@@ -29,15 +32,23 @@ bool EventFilter::Ignores(const HttpEvent& event) const {
 
 void EventFilter::Redact(HttpEvent& event) const {
   if (redact_headers_.empty()) return;
-  Redact(event.request.headers);
-  Redact(event.request.trailers);
-  Redact(event.response.headers);
-  Redact(event.response.trailers);
+  // Only a message that says so can have bent names.
+  const bool bent = !event.tags.empty();
+  Redact(event.request.headers, bent);
+  Redact(event.request.trailers, bent);
+  Redact(event.response.headers, bent);
+  Redact(event.response.trailers, bent);
 }
 
-void EventFilter::Redact(HeaderList& fields) const {
+void EventFilter::Redact(HeaderList& fields, bool bent) const {
+  std::string straight;
   for (size_t i = 0, n = fields.size(); i < n; ++i) {
-    const std::string_view name = fields[i].name;
+    std::string_view name = fields[i].name;
+    if (bent && !std::all_of(name.begin(), name.end(), IsTokenChar)) {
+      straight.clear();
+      std::copy_if(name.begin(), name.end(), std::back_inserter(straight), IsTokenChar);
+      name = straight;
+    }
     if ((redact_sizes_ & SizeBit(name.size())) == 0) continue;  // most names, on the hot path
     const auto secret = [name](const std::string& other) { return EqualsIgnoreCase(name, other); };
     if (std::any_of(redact_headers_.begin(), redact_headers_.end(), secret)) fields.SetValue(i, "***");

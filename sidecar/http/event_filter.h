@@ -32,7 +32,8 @@ class EventFilter {
     std::string id;
     Timestamp asked;
   };
-  void Redact(HeaderList& fields) const;
+  // `bent`: names may hold bytes that do not belong there; they are compared without those.
+  void Redact(HeaderList& fields, bool bent) const;
 
   const std::vector<std::string> ignore_user_agents_;
   const std::vector<std::string> redact_headers_;

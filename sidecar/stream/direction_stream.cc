@@ -8,6 +8,9 @@
 namespace podtap {
 namespace {
 
+// RFC 7323 section 2.3: no window is larger.
+constexpr uint64_t kLargestWindow = uint64_t{65535} << 14;
+
 // From this many held pieces on, neighbours share a piece although that costs the exact time of the later one.
 constexpr size_t kShareFrom = 16;
 
@@ -43,7 +46,10 @@ void DirectionStream::AddRange(Range range, const DirectionStream& peer, Context
   }
   const uint64_t accepted = std::max(known_, next_);
   if (!range.final && range.position > accepted && range.position - accepted > context.max_held_bytes) {
-    return EmitConflict(context);
+    if (range.position - accepted > kLargestWindow) return EmitConflict(context);
+    // If the kernel took it, `received` will pass it, and what was not held is lost; if it never does, it was refused.
+    not_held_end_ = std::max(not_held_end_, range.end());
+    return context.counters.Add(Counter::kSegmentsOutOfOrder);
   }
   if (range.position != next_ && (Empty() || Front().position > next_ || pieces_.back()->end() != range.position)) {
     context.counters.Add(Counter::kSegmentsOutOfOrder);
@@ -342,7 +348,7 @@ void DirectionStream::ShedOne(Context& context) {
 }
 
 void DirectionStream::Drop(bool refused, Context& context) {
-  const bool any = !Empty();
+  const bool any = !Empty() || not_held_end_ > std::max(known_, next_);
   for (size_t i = head_; i < pieces_.size(); ++i) context.pool.Give(pieces_[i]);
   pieces_.clear();
   head_ = 0;

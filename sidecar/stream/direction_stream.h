@@ -19,7 +19,8 @@
 // Bytes already emitted are remembered up to kHistoryBytes until the other direction speaks, to compare copies with.
 //
 // Bounds: at most kMaxPieces pieces and Context::max_held_bytes bytes per direction; ingress that starts more than
-// max_held_bytes above what the kernel accepted cannot be in any window worth holding and is refused (Conflict).
+// max_held_bytes above what the kernel accepted is not held: it is lost if the kernel takes it nevertheless, and a
+// Conflict if it never does, at once where no window reaches so far.
 // Beyond a bound, in this order: what is next goes out unconfirmed; a hole that the kernel will not fill becomes a gap;
 // ingress drops the highest piece, which the kernel accepted last if at all; egress makes its first hole a gap.
 #pragma once
@@ -41,7 +42,7 @@ namespace podtap {
 class DirectionStream {
  public:
   static constexpr size_t kMaxPieces = 4096;
-  static constexpr uint64_t kHistoryBytes = 4096;
+  static constexpr uint64_t kHistoryBytes = 64 << 10;
   static constexpr uint64_t kNowhere = UINT64_MAX;  // above every position
 
   // What a call needs besides the stream itself: shared by all connections, pointed at one before each use.
@@ -186,6 +187,7 @@ class DirectionStream {
   uint64_t next_ = 0;
   uint64_t known_ = 0;
   uint64_t aged_ = 0;
+  uint64_t not_held_end_ = 0;  // of ingress that was too far ahead to be held
 
   // Delivered pieces, oldest first.
   Piece* history_head_ = nullptr;

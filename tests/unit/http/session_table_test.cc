@@ -287,6 +287,20 @@ TEST(SessionTable, SecretsAreMaskedEverywhere) {
               ElementsAre("Set-Cookie: ***", "Set-Cookie: ***", "X: y", "Content-Length: 0"));
 }
 
+TEST(SessionTable, SecretsAreMaskedUnderBentNames) {
+  SessionTable::Options options = Table::DefaultOptions();
+  options.redact_headers = {"cookie"};
+  Story s(std::move(options));
+  s.Open().Ingress(
+      "GET / HTTP/1.1\r\n\x0b"
+      "Cookie: secret\r\nCook\0ie: secret\r\nCookie\r: secret\r\n\"Cookie\": secret\r\nCookies: 3\r\n\r\n"s);
+  s.Egress("HTTP/1.1 200 OK\r\nCookie\x01: secret\r\nContent-Length: 0\r\n\r\n");
+  ASSERT_EQ(s.events().size(), 1u);
+  for (const HeaderList* fields : {&s[0].request.headers, &s[0].response.headers})
+    for (const std::string& field : Fields(*fields)) EXPECT_EQ(field.find("secret"), std::string::npos) << field;
+  EXPECT_THAT(Fields(s[0].request.headers), ::testing::Contains("Cookies: 3"));
+}
+
 TEST(SessionTable, ContainersAreAskedForOnce) {
   int asked = 0;
   SessionTable::Options options = Table::DefaultOptions();

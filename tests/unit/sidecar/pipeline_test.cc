@@ -38,8 +38,7 @@ class PipelineTest : public testing::Test {
   FakeConnection connection_;
   std::vector<HttpEventPtr> events_;
   PacketSource source_{ring_.memory(), counters_};
-  Pipeline pipeline_{config_, source_, counters_, nullptr,
-                     [this](std::span<const HttpEventPtr> events) {
+  Pipeline pipeline_{config_, source_, counters_, nullptr, [this](std::span<const HttpEventPtr> events) {
                        events_.insert(events_.end(), events.begin(), events.end());
                      }};
 };
