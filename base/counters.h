@@ -38,6 +38,17 @@ namespace podtap {
   X(kRequestErrors, "podtap_parse_errors_total", "kind=\"request\"", "Bytes that were not the message expected.")     \
   X(kResponseErrors, "podtap_parse_errors_total", "kind=\"response\"", "Bytes that were not the message expected.")   \
   X(kLateResponses, "podtap_late_responses_total", "", "Answers that came after their exchange had timed out.")       \
+  X(kHttp2Refound, "podtap_http2_frames_lost_total", "",                                                              \
+    "Times that HTTP/2's frames had to be found again after a hole in a stream.")                                     \
+  X(kHpackJoined, "podtap_http2_tables_lost_total", "reason=\"joined_late\"",                                         \
+    "Header compression tables whose contents became unknown, by reason.")                                            \
+  X(kHpackLost, "podtap_http2_tables_lost_total", "reason=\"lost\"",                                                  \
+    "Header compression tables whose contents became unknown, by reason.")                                            \
+  X(kHpackRetried, "podtap_http2_header_blocks_retried_total", "",                                                    \
+    "Header blocks that were decoded a second time with a larger table.")                                             \
+  X(kHpackFailed, "podtap_http2_header_blocks_unknown_total", "", "Header blocks that could not be decoded.")         \
+  X(kHpackUnknownFields, "podtap_http2_header_fields_unknown_total", "",                                              \
+    "Header fields that referred to an unknown entry of a compression table.")                                        \
   X(kEventsEmitted, "podtap_events_total", "", "Exchanges emitted to the sinks.")                                     \
   X(kEventsIncomplete, "podtap_events_incomplete_total", "", "Exchanges emitted with bytes or messages missing.")     \
   X(kEventsIgnoredUserAgent, "podtap_events_skipped_total", "reason=\"user_agent\"",                                  \

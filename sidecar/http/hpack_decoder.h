@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: Apache-2.0
+// HpackDecoder: the header compression of one direction of an HTTP/2 connection (RFC 7541), by nghttp2's inflater. What
+// it adds is the truth about a table whose beginning was not seen:
+//
+// After a late join, or a hole that may hide header blocks, the encoder's dynamic table holds entries nobody knows. An
+// encoder refers to entries by their age, newest first. So the table is filled with empty placeholders, as many as the
+// smallest entries (32 bytes, RFC 7541 4.1) could fill it: what is inserted afterwards is found exactly, and what was
+// there before is found as a placeholder, never as something else. A field that refers to a placeholder is unknown.
+// An update of the table's size to 0 leaves nothing unknown.
+//
+// The size of the encoder's table is unknown, too. 4,096 bytes are taken, the default. If a block then refers to more
+// than fits, it is decoded again with a table of 65,536 bytes; if that fails, the block is not decodable. After kGiveUp
+// such blocks in a row the direction is given up for good: each costs more than it cost its sender.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/counters.h"
+#include "base/memory_budget.h"
+
+struct nghttp2_hd_inflater;
+
+namespace podtap {
+
+class HpackDecoder {
+ public:
+  static constexpr size_t kSmallTable = 4096;
+  static constexpr size_t kLargeTable = 65536;
+  static constexpr size_t kLargestTable = 1 << 20;  // larger ones than this are not followed
+  static constexpr size_t kMaxRetry = 65536;        // longer blocks are not decoded a second time
+  static constexpr int kGiveUp = 8;
+
+  class Handler {
+   public:
+    virtual ~Handler() = default;
+    // An empty name: the name, or name and value, are unknown. Views are valid during the call.
+    virtual void OnField(std::string_view name, std::string_view value) = 0;
+    // The block is decoded again from its start: forget its fields.
+    virtual void OnRestart() = 0;
+  };
+
+  HpackDecoder(MemoryBudget& budget, Counters& counters) : budget_(budget), counters_(counters) {}
+  ~HpackDecoder() { Drop(); }
+  HpackDecoder(const HpackDecoder&) = delete;
+  HpackDecoder& operator=(const HpackDecoder&) = delete;
+
+  // What the table holds is not known any more. Not inside a block.
+  void Lose() { lost_ = true; }
+  // The peer allowed the encoder a table of this size (SETTINGS_HEADER_TABLE_SIZE).
+  void Allow(size_t bytes);
+
+  // The next fragment of a block; `last` ends it. False once the block turned out not to be decodable: the rest of it
+  // need not be fed.
+  bool Feed(std::string_view fragment, bool last, Handler& handler);
+  // The block ends without its end: nothing is known of the table.
+  void Abort();
+
+ private:
+  struct Free {
+    void operator()(nghttp2_hd_inflater* inflater) const;
+  };
+  void Begin();
+  void Make(size_t table);
+  void Fill(size_t table);
+  bool Inflate(std::string_view data, bool last, Handler* handler);
+  void Charge();
+  void Drop();
+
+  MemoryBudget& budget_;
+  Counters& counters_;
+  std::unique_ptr<nghttp2_hd_inflater, Free> inflater_;
+  size_t allowed_ = kLargeTable;
+  size_t charged_ = 0;
+  bool lost_ = false;
+  bool placeholders_ = false;  // the table may hold some
+  bool in_block_ = false;
+  bool failed_ = false;  // this block
+  bool retry_ = false;   // a second table may help: block_ is kept
+  int failures_ = 0;     // blocks in a row
+  std::string block_;
+};
+
+}  // namespace podtap
