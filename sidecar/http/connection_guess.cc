@@ -25,6 +25,14 @@ Guess ConnectionGuess::OnBytes(Direction direction, std::string_view data, uint6
       side.skip = false;
     }
   }
+  if (mid_stream_ && (side.kept.bytes.empty() || side.skip)) {
+    const Http2Sync::Found frames = side.frames.Feed(data, position, at, std::nullopt);
+    if (frames == Http2Sync::Found::kYes) {
+      side.frames.DropLast();
+      return Guess::kHttp2Frames;
+    }
+    if (frames == Http2Sync::Found::kMaybe) return Guess::kNeedMore;
+  }
   if (side.skip) {
     const Guess found = Search(side, data, position, at);
     return found == Guess::kOther ? Guess::kNeedMore : found;
@@ -44,6 +52,7 @@ Guess ConnectionGuess::OnBytes(Direction direction, std::string_view data, uint6
     budget_.Charge(data.size());
     return guess;
   }
+  if (mid_stream_ && guess == Guess::kHttp2Server) guess = Guess::kOther;  // one frame proves nothing here
   if (guess != Guess::kOther || !mid_stream_) return guess;
   Drop(side);
   if (const Guess found = Search(side, data, position, at); found != Guess::kOther) return found;
@@ -57,6 +66,7 @@ void ConnectionGuess::OnGap(Direction direction, GapReason reason) {
   if (reason == GapReason::kLost) lost_ = side.just_lost = true;
   last_ = direction;
   Drop(side);
+  side.frames.Reset();
   side.skip = false;
 }
 
@@ -74,10 +84,20 @@ Guess ConnectionGuess::Search(Side& side, std::string_view data, uint64_t positi
   return Guess::kOther;
 }
 
-Session::Rest ConnectionGuess::Take(Direction direction) {
-  Session::Rest& kept = sides_[IndexOf(direction)].kept;
-  budget_.Release(kept.bytes.size());
-  return std::exchange(kept, {});
+std::vector<Session::Rest> ConnectionGuess::Take(Direction direction) {
+  Side& side = sides_[IndexOf(direction)];
+  if (!side.frames.empty()) return side.frames.Take();
+  budget_.Release(side.kept.bytes.size());
+  if (side.kept.bytes.empty()) return {};
+  return {std::exchange(side.kept, {})};
+}
+
+std::optional<Direction> ConnectionGuess::Http2Client() const {
+  for (const Direction direction : {Direction::kIngress, Direction::kEgress}) {
+    const auto sender = sides_[IndexOf(direction)].frames.Sender();
+    if (sender) return *sender == MessageKind::kRequest ? direction : Opposite(direction);
+  }
+  return std::nullopt;
 }
 
 void ConnectionGuess::Forget() {
@@ -85,6 +105,7 @@ void ConnectionGuess::Forget() {
   for (Side& side : sides_) {
     side.skip = side.skip || !side.kept.bytes.empty();
     Drop(side);
+    side.frames.Reset();
   }
 }
 

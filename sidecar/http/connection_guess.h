@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: Apache-2.0
 // ConnectionGuess: what a connection speaks, from its first bytes in either direction, or, where the first bytes were
 // not seen, from the first bytes of its next turns. Keeps at most kGuessWindow bytes per direction, and only while a
-// start line is arriving in pieces. Owned by the SessionTable's entry until it is decided; then what was kept goes to
-// the session.
+// start line is arriving in pieces; mid-stream also what may be HTTP/2 frames, until that is certain (Http2Sync). Owned
+// by the SessionTable's entry until it is decided; then what was kept goes to the session.
 #pragma once
 
 #include <array>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/memory_budget.h"
+#include "sidecar/http/http2_sync.h"
 #include "sidecar/http/protocol_guess.h"
 #include "sidecar/http/session.h"
 
@@ -19,7 +21,8 @@ namespace podtap {
 class ConnectionGuess {
  public:
   // `mid_stream`: the next bytes may be anywhere in a message.
-  ConnectionGuess(bool mid_stream, MemoryBudget& budget) : mid_stream_(mid_stream), budget_(budget) {}
+  ConnectionGuess(bool mid_stream, MemoryBudget& budget)
+      : mid_stream_(mid_stream), budget_(budget), sides_{Side(budget), Side(budget)} {}
   ~ConnectionGuess();
   ConnectionGuess(const ConnectionGuess&) = delete;
   ConnectionGuess& operator=(const ConnectionGuess&) = delete;
@@ -37,7 +40,9 @@ class ConnectionGuess {
   bool ended(Direction direction) const { return sides_[IndexOf(direction)].ended; }
   bool conflict(Direction direction) const { return sides_[IndexOf(direction)].conflict; }
   // Earlier bytes of that direction that belong to what was decided.
-  Session::Rest Take(Direction direction);
+  std::vector<Session::Rest> Take(Direction direction);
+  // After kHttp2Frames: the direction of the client as far as the frames tell.
+  std::optional<Direction> Http2Client() const;
   // Lets go of what is kept; goes on at the next turn.
   void Forget();
 
@@ -47,6 +52,8 @@ class ConnectionGuess {
   // And so many bytes of each direction are searched for a start line in their middle.
   static constexpr uint64_t kMaxSearched = 1 << 20;
   struct Side {
+    explicit Side(MemoryBudget& budget) : frames(budget) {}
+    Http2Sync frames;
     Session::Rest kept;
     bool skip = false;  // until this direction's next turn; `kept` is the last LF and what came after it
     bool just_lost = false;

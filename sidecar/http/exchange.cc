@@ -4,7 +4,9 @@
 namespace podtap {
 namespace {
 
-bool WholeMessage(const HttpMessage& message) { return message.seen && message.finished && message.missing_bytes == 0; }
+bool WholeMessage(const HttpMessage& message) {
+  return message.seen && message.finished && message.missing_bytes == 0 && message.unknown_fields == 0;
+}
 
 }  // namespace
 
@@ -13,11 +15,33 @@ MethodKind KindOfMethod(std::string_view method) {
   return method == "CONNECT" ? MethodKind::kConnect : MethodKind::kOther;
 }
 
+void Exchange::OnHead(MessageKind kind) {
+  const HttpMessage& head = message(kind);
+  if (grpc == nullptr && GrpcTracker::Suspects(head)) {
+    grpc = std::make_unique<GrpcTracker>();
+    // A request whose body went by unwatched.
+    if (kind == MessageKind::kResponse && event->request.body_bytes != 0) grpc->OnLoss(MessageKind::kRequest);
+  }
+  if (grpc != nullptr) grpc->OnHead(kind, head);
+}
+
+void Exchange::OnBody(MessageKind kind, std::string_view data, std::optional<uint64_t> rest, size_t limit, Timestamp at,
+                      MemoryBudget& budget) {
+  body(kind).Append(message(kind), data, rest, limit, budget);
+  if (grpc != nullptr) grpc->OnBody(kind, data, at);
+}
+
+void Exchange::OnHole(MessageKind kind, uint64_t n, bool lost, size_t limit) {
+  body(kind).Skip(message(kind), n, lost, limit);
+  if (grpc != nullptr) grpc->OnHole(kind, n);
+}
+
 void Exchange::ChargeHeads(MemoryBudget& budget) {
   const size_t now = sizeof(HttpEvent) + sizeof(Exchange) + event->target.capacity() + event->method.capacity() +
                      event->reason.capacity() + event->request.headers.memory() + event->request.trailers.memory() +
-                     event->response.headers.memory() + event->response.trailers.memory() +
-                     event->informational.capacity() * sizeof(uint16_t);
+                     event->response.headers.memory() + event->response.trailers.memory() + event->scheme.capacity() +
+                     event->authority.capacity() + event->protocol.capacity() +
+                     event->informational.capacity() * sizeof(uint16_t) + (grpc != nullptr ? sizeof(*grpc) : 0);
   budget.Release(charged);
   budget.Charge(now);
   charged = now;
@@ -49,6 +73,7 @@ Exchange Exchange::TakeResponse(MemoryBudget& budget) {
   to.informational.swap(event->informational);
   to.tags = event->tags;
   std::swap(other.response_body, response_body);
+  if (grpc != nullptr) other.grpc = std::make_unique<GrpcTracker>(*grpc);
   other.request_done = true;
   other.response_done = response_done;
   response_done = false;
@@ -61,6 +86,7 @@ void Exchange::Conclude(size_t max_body_bytes) {
   HttpEvent& e = *event;
   if (e.request.body_bytes > max_body_bytes || e.response.body_bytes > max_body_bytes) e.tags.Add(Tag::kTruncated);
   if (e.request.missing_bytes + e.response.missing_bytes != 0) e.tags.Add(Tag::kLost);
+  if (grpc != nullptr) e.grpc = grpc->Describe(e);
   e.complete = WholeMessage(e.request) && WholeMessage(e.response) && !e.tags.Has(Tag::kHeadIncomplete);
 }
 

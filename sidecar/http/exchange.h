@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Exchange: an HttpEvent in the making, with what its session must remember until it is emitted. Owned by the
-// ExchangeQueue; everything it holds is charged to the memory budget until Release().
+// session (HTTP/1: by its ExchangeQueue); everything it holds is charged to the memory budget until Release().
 #pragma once
 
 #include <memory>
@@ -8,6 +8,7 @@
 
 #include "base/memory_budget.h"
 #include "sidecar/http/body_capture.h"
+#include "sidecar/http/grpc_tracker.h"
 #include "sidecar/http/start_line.h"
 
 namespace podtap {
@@ -20,7 +21,8 @@ struct Exchange {
   std::shared_ptr<HttpEvent> event;
   BodyCapture request_body;
   BodyCapture response_body;
-  size_t charged = 0;  // heads and the event itself
+  std::unique_ptr<GrpcTracker> grpc;  // where it may be a call
+  size_t charged = 0;                 // heads and the event itself
   MethodKind method = MethodKind::kOther;
   bool may_upgrade = false;    // CONNECT, or a request with Upgrade: what follows it depends on the response
   bool request_done = false;   // nothing more of the request will come
@@ -30,13 +32,23 @@ struct Exchange {
   BodyCapture& body(MessageKind kind) { return kind == MessageKind::kRequest ? request_body : response_body; }
   bool done() const { return request_done && response_done; }
 
+  // The head of a message is in the event.
+  void OnHead(MessageKind kind);
+  // The next bytes of its body, see BodyCapture.
+  void OnBody(MessageKind kind, std::string_view data, std::optional<uint64_t> rest, size_t limit, Timestamp at,
+              MemoryBudget& budget);
+  void OnHole(MessageKind kind, uint64_t n, bool lost, size_t limit);
+  // Whether bytes of the body that come next still matter.
+  bool wants_body(MessageKind kind, size_t limit) {
+    return (kind == MessageKind::kRequest ? request_body : response_body).keeps_more(message(kind), limit);
+  }
   // Charges what the heads hold now.
   void ChargeHeads(MemoryBudget& budget);
   void Release(MemoryBudget& budget);
   size_t CutBodies(MemoryBudget& budget);  // adds the tag; returns bytes freed
   // Moves the response to an exchange of its own and leaves the request alone.
   Exchange TakeResponse(MemoryBudget& budget);
-  // Works out `complete` and the tags that follow from sizes. To be called once, before it is emitted.
+  // Works out `complete`, the tags that follow from sizes, and the gRPC call. To be called once, before it is emitted.
   void Conclude(size_t max_body_bytes);
 };
 

@@ -50,6 +50,8 @@ class HpackDecoder {
 
   // What the table holds is not known any more. Not inside a block.
   void Lose() { lost_ = true; }
+  // After all it is empty: nothing was sent before. Only before the first block.
+  void Trust() { lost_ = lost_ && (inflater_ != nullptr || placeholders_); }
   // The peer allowed the encoder a table of this size (SETTINGS_HEADER_TABLE_SIZE).
   void Allow(size_t bytes);
 

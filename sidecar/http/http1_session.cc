@@ -16,18 +16,18 @@ std::string_view Text(std::span<const std::byte> data) {
 
 }  // namespace
 
-Http1Session::Http1Session(const Connection& connection, Direction client, Start start, const SessionContext& context)
+Http1Session::Http1Session(const Connection& connection, SessionStart start, const SessionContext& context)
     : connection_(connection),
-      client_(client),
-      start_(start),
+      client_(start.client),
+      start_(std::move(start)),
       context_(context),
       request_reader_(MessageKind::kRequest, context.limits.max_header_bytes, context.budget, *this),
       response_reader_(MessageKind::kResponse, context.limits.max_header_bytes, context.budget, *this),
       queue_(context.limits.max_pending_exchanges, context.budget, context.counters, *this) {
   context_.budget.Charge(sizeof(*this));
-  if (!start.mid_stream) return;
-  queue_.JoinLate(start.why);
-  if (start.request_lost) queue_.LoseRequests(start.why, false);
+  if (!start_.mid_stream) return;
+  queue_.JoinLate(start_.why);
+  if (start_.request_lost) queue_.LoseRequests(start_.why, false);
   request_reader_.Lose();
   response_reader_.Lose();
 }
@@ -108,6 +108,15 @@ void Http1Session::Resume() {
   }
 }
 
+Session::Leftover Http1Session::HandOver() {
+  Leftover left;
+  for (const Direction direction : {Direction::kIngress, Direction::kEgress})
+    left.rest[IndexOf(direction)] = TakeRest(direction);
+  left.clean = hand_over_ && waiting_dropped_ == 0;
+  left.to_http2 = std::move(to_http2_);
+  return left;
+}
+
 Session::Rest Http1Session::TakeRest(Direction direction) {
   Rest rest = std::exchange(rest_[IndexOf(direction)], {});
   if (direction == client_) context_.budget.Release(rest.bytes.size());
@@ -120,7 +129,7 @@ void Http1Session::AskToSkip(Direction direction, uint64_t position) {
   const auto remaining = reader(kind).body().known_remaining();
   if (!remaining || *remaining < kSmallestSkip) return;
   Exchange* x = exchange(kind);
-  if (x != nullptr && x->body(kind).keeps_more(x->message(kind), context_.limits.max_body_bytes)) return;
+  if (x != nullptr && (x->wants_body(kind, context_.limits.max_body_bytes) || x->grpc != nullptr)) return;
   const uint64_t end = position + *remaining;
   uint64_t& asked = skip_asked_[IndexOf(direction)];
   if (end <= asked || end < position) return;

@@ -30,15 +30,8 @@ class Http1Session final : public Session, private MessageReader::Handler, priva
   // Bytes that pass uncopied at our wish are announced at least this often (bpf/packet_capture.bpf.c: each second).
   static constexpr uint64_t kAnnouncedWithinNs = 2'000'000'000;
 
-  struct Start {
-    bool mid_stream = false;    // messages may have gone before that nobody saw
-    bool joined_late = false;   // because the connection is older than the capture: every event says so
-    bool request_lost = false;  // right before the first bytes of the client
-    TagSet why;                 // for what cannot be paired because of it
-  };
-
   // `connection` is kept by reference, may change and outlives the session.
-  Http1Session(const Connection& connection, Direction client, Start start, const SessionContext& context);
+  Http1Session(const Connection& connection, SessionStart start, const SessionContext& context);
   ~Http1Session() override;
 
   Next OnEvent(const StreamEvent& event) override;
@@ -46,8 +39,7 @@ class Http1Session final : public Session, private MessageReader::Handler, priva
   size_t CutBodies() override;
   void Abandon(Tag why) override;
   Timestamp oldest() const override;
-  Rest TakeRest(Direction direction) override;
-  bool HandsOverCleanly() const override { return hand_over_ && waiting_dropped_ == 0; }
+  Leftover HandOver() override;
 
  private:
   // MessageReader::Handler
@@ -83,6 +75,7 @@ class Http1Session final : public Session, private MessageReader::Handler, priva
   void AskToSkip(Direction direction, uint64_t position);
   void KeepWaiting(std::string_view data, uint64_t position, Timestamp at);
   void Resume();
+  Rest TakeRest(Direction direction);
   void StopWaiting() {
     if (std::exchange(waiting_, false)) response_reader_.Stop();
   }
@@ -96,7 +89,7 @@ class Http1Session final : public Session, private MessageReader::Handler, priva
 
   const Connection& connection_;
   const Direction client_;
-  const Start start_;
+  const SessionStart start_;
   const SessionContext context_;
   MessageReader request_reader_;
   MessageReader response_reader_;
@@ -108,7 +101,8 @@ class Http1Session final : public Session, private MessageReader::Handler, priva
   bool switches_ = false;                      // after the response being read the protocol changes
   MethodKind answering_ = MethodKind::kOther;  // the method that the response being read answers
   bool hand_over_ = false;
-  bool waiting_ = false;  // for the response to CONNECT or Upgrade
+  std::shared_ptr<const HttpEvent> to_http2_;  // the exchange that switched to it
+  bool waiting_ = false;                       // for the response to CONNECT or Upgrade
   uint64_t waiting_dropped_ = 0;
   uint32_t fruitless_turns_ = 0;          // since a head was read
   std::array<bool, 2> ended_{};           // by MessageKind, as the next two

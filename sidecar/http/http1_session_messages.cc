@@ -138,11 +138,12 @@ void Http1Session::BeginMessage(Exchange& exchange, MessageKind kind, const Mess
   message.start = head.start;
   message.end = last_at_;
   if (std::exchange(conflict_[static_cast<size_t>(kind)], false)) exchange.event->tags.Add(Tag::kTcpConflict);
+  exchange.OnHead(kind);
 }
 
 void Http1Session::OnBody(MessageKind kind, std::string_view data, std::optional<uint64_t> rest) {
   Exchange* x = exchange(kind);
-  if (x != nullptr) x->body(kind).Append(x->message(kind), data, rest, context_.limits.max_body_bytes, context_.budget);
+  if (x != nullptr) x->OnBody(kind, data, rest, context_.limits.max_body_bytes, last_at_, context_.budget);
 }
 
 void Http1Session::FinishMessage(Exchange& exchange, MessageKind kind, Timestamp at) {
@@ -195,6 +196,9 @@ void Http1Session::OnExchange(Exchange& exchange) {
   exchange.event->connection = connection_;
   if (start_.joined_late) exchange.event->tags.Add(Tag::kJoinedLate);
   exchange.Release(context_.budget);
+  // RFC 7540 3.2: the response to this request comes on stream 1.
+  const HttpEvent& event = *exchange.event;
+  if (event.status == 101 && EqualsIgnoreCase(event.response.headers.Get("upgrade"), "h2c")) to_http2_ = exchange.event;
   context_.output.Emit(std::move(exchange.event));
 }
 

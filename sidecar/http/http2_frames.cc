@@ -34,7 +34,8 @@ constexpr Rule kRules[] = {
 };
 
 const Rule* RuleOf(Http2Frame type) {
-  const auto* rule = std::find_if(std::begin(kRules), std::end(kRules), [type](const Rule& r) { return r.type == type; });
+  const auto* rule =
+      std::find_if(std::begin(kRules), std::end(kRules), [type](const Rule& r) { return r.type == type; });
   return rule == std::end(kRules) ? nullptr : rule;
 }
 

@@ -49,8 +49,8 @@ Http2Sync::Found Http2Sync::Check(std::optional<MessageKind> sender) const {
     char header[kHttp2HeaderBytes];
     const size_t got = walk.Read(header, sizeof(header));
     if (got < sizeof(header)) {
-      // Part of a header: no frame that is worth waiting for is longer than what is kept.
-      if (frames == 0 && got > 0 && header[0] > 1) return Found::kNo;
+      // Part of a header: frames of 128 KiB and more are not believable.
+      if (got > 0 && static_cast<unsigned char>(header[0]) > 1) return Found::kNo;
       return frames >= kFrames ? Found::kYes : Found::kMaybe;
     }
     if (!IsBelievable(header, sender)) return Found::kNo;
@@ -84,6 +84,13 @@ Http2Sync::Found Http2Sync::Feed(std::string_view data, uint64_t position, Times
 std::vector<Session::Rest> Http2Sync::Take() {
   budget_.Release(std::exchange(kept_, 0));
   return std::exchange(segments_, {});
+}
+
+void Http2Sync::DropLast() {
+  if (empty()) return;
+  kept_ -= segments_.back().bytes.size();
+  budget_.Release(segments_.back().bytes.size());
+  segments_.pop_back();
 }
 
 void Http2Sync::Reset() { Take(); }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// Http2Sync: finds HTTP/2's frames in one direction whose beginning was not seen, after a late join or a hole. A place is
-// believed when it is the start of a segment and kFrames frame headers in a row chain exactly by their lengths, each
+// Http2Sync: finds HTTP/2's frames in one direction whose beginning was not seen, after a late join or a hole. A place
+// is believed when it is the start of a segment and kFrames frame headers in a row chain exactly by their lengths, each
 // believable. Until then the bytes are kept (at most kMaxKept, charged to the budget), so that nothing of what is
 // believed is lost; the next segment is the next place where the last one turned out wrong.
 #pragma once
@@ -31,6 +31,8 @@ class Http2Sync {
   Found Feed(std::string_view data, uint64_t position, Timestamp at, std::optional<MessageKind> sender);
   // What is kept, segment by segment, beginning with a frame. Kept nothing afterwards.
   std::vector<Session::Rest> Take();
+  // Lets go of the segment that was fed last.
+  void DropLast();
   void Reset();
 
   bool empty() const { return segments_.empty(); }

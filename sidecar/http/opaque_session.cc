@@ -50,8 +50,8 @@ bool OpaqueSession::Look(Direction direction, std::string_view data, uint64_t po
   return false;
 }
 
-Session::Rest OpaqueSession::TakeRest(Direction direction) {
-  return std::exchange(sides_[IndexOf(direction)].head, {});
+Session::Leftover OpaqueSession::HandOver() {
+  return {.rest = {std::move(sides_[0].head), std::move(sides_[1].head)}, .clean = false, .to_http2 = nullptr};
 }
 
 }  // namespace podtap

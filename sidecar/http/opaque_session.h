@@ -20,14 +20,9 @@ class OpaqueSession final : public Session {
   // `client`: the direction that requests can come from, if known.
   explicit OpaqueSession(std::optional<Direction> client) : client_(client) {}
 
-  // kHandOver when a turn begins with something known; the turn's bytes are in TakeRest().
+  // kHandOver when a turn begins with something known; the turn's bytes are left over.
   Next OnEvent(const StreamEvent& event) override;
-  void OnTick(Timestamp) override {}
-  size_t CutBodies() override { return 0; }
-  void Abandon(Tag) override {}
-  Timestamp oldest() const override { return {}; }
-  Rest TakeRest(Direction direction) override;
-  bool HandsOverCleanly() const override { return false; }
+  Leftover HandOver() override;
 
  private:
   struct Side {

@@ -3,14 +3,15 @@
 
 #include <algorithm>
 
+#include "sidecar/http/http2_frames.h"
 #include "sidecar/http/start_line.h"
 
 namespace podtap {
 namespace {
 
 // The preface's first line; it fits a turn head.
-constexpr std::string_view kHttp2Preface = "PRI * HTTP/2.0\r\n";
-static_assert(kHttp2Preface.size() <= kTurnHeadBytes);
+constexpr std::string_view kPrefaceLine = kHttp2Preface.substr(0, 16);
+static_assert(kPrefaceLine.ends_with("HTTP/2.0\r\n") && kPrefaceLine.size() <= kTurnHeadBytes);
 constexpr size_t kMaxEmptyLines = 64;  // bytes of line ends before a request
 constexpr size_t kTlsHeaderBytes = 5;
 constexpr unsigned kTlsMaxRecord = 16384 + 2048;  // TLS 1.2 ciphertext, RFC 5246 6.2.3
@@ -32,6 +33,17 @@ bool IsTargetStart(std::string_view target) {
          target.starts_with("* ");
 }
 
+// SETTINGS on stream 0, no ACK, of a believable length.
+Guess GuessHttp2Server(std::string_view bytes) {
+  constexpr unsigned kMaxSettings = 64 * 6;
+  if (bytes[0] != 0) return Guess::kOther;
+  if (bytes.size() > 2 && ((ByteAt(bytes, 1) << 8 | ByteAt(bytes, 2)) > kMaxSettings)) return Guess::kOther;
+  if (bytes.size() > 3 && ByteAt(bytes, 3) != static_cast<unsigned>(Http2Frame::kSettings)) return Guess::kOther;
+  if (bytes.size() > 4 && bytes[4] != 0) return Guess::kOther;
+  if (bytes.size() < kHttp2HeaderBytes) return Guess::kNeedMore;
+  return IsBelievable(bytes.data(), MessageKind::kResponse) ? Guess::kHttp2Server : Guess::kOther;
+}
+
 // The part of a request line that is there, when its end is beyond the window.
 bool IsLongRequestLine(std::string_view line) {
   const size_t method_end = line.find(' ');
@@ -45,6 +57,7 @@ bool IsLongRequestLine(std::string_view line) {
 Guess GuessProtocol(std::string_view bytes) {
   if (bytes.empty()) return Guess::kNeedMore;
   if (const Guess tls = GuessTls(bytes); tls != Guess::kOther) return tls;
+  if (const Guess http2 = GuessHttp2Server(bytes); http2 != Guess::kOther) return http2;
 
   const size_t start = bytes.find_first_not_of("\r\n");
   if (std::min(start, bytes.size()) > kMaxEmptyLines) return Guess::kOther;
@@ -52,9 +65,9 @@ Guess GuessProtocol(std::string_view bytes) {
   const bool clean_start = start == 0;
   bytes.remove_prefix(start);
 
-  const size_t common = std::min(bytes.size(), kHttp2Preface.size());
-  if (clean_start && bytes.substr(0, common) == kHttp2Preface.substr(0, common))
-    return common == kHttp2Preface.size() ? Guess::kHttp2 : Guess::kNeedMore;
+  const size_t common = std::min(bytes.size(), kPrefaceLine.size());
+  if (clean_start && bytes.substr(0, common) == kPrefaceLine.substr(0, common))
+    return common == kPrefaceLine.size() ? Guess::kHttp2 : Guess::kNeedMore;
 
   const bool maybe_response = bytes.starts_with("HTTP/");
   LineProbe probe(maybe_response ? MessageKind::kResponse : MessageKind::kRequest);

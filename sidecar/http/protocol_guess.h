@@ -12,7 +12,16 @@
 
 namespace podtap {
 
-enum class Guess : uint8_t { kNeedMore, kHttp1Request, kHttp1Response, kTls, kHttp2, kOther };
+enum class Guess : uint8_t {
+  kNeedMore,
+  kHttp1Request,
+  kHttp1Response,
+  kTls,
+  kHttp2,        // the client's preface
+  kHttp2Server,  // SETTINGS, which a server may send before it has heard anything
+  kHttp2Frames,  // frames in the middle of a connection (ConnectionGuess only)
+  kOther,
+};
 
 // No start line needs to be seen beyond this many bytes: a longer one counts if its method and target look right.
 inline constexpr size_t kGuessWindow = 1024;

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: Apache-2.0
 // Session: both directions of one connection, understood as one protocol. Stream events go in, finished exchanges and
 // interests come out. The SessionTable owns sessions, guesses the protocol (http/protocol_guess) and replaces a session
-// that hands its connection over (Upgrade, CONNECT).
+// that hands its connection over (Upgrade, CONNECT). All that a protocol must do is OnEvent(); the rest is for those
+// that keep something (time, memory) or that other protocols can follow.
 //
 // A session never reads a clock (times come with the events), never allocates per segment, bounds what it keeps, and
 // treats every byte as hostile.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -25,6 +27,8 @@ struct HttpLimits {
   uint64_t idle_timeout_ns = 300'000'000'000;  // without a byte, while an exchange is unfinished
   // Pipelined requests waiting for responses; beyond it the oldest is emitted. The memory budget is what bounds them.
   size_t max_pending_exchanges = 65536;
+  size_t max_streams = 16384;           // open HTTP/2 streams of a connection; beyond it the oldest is emitted
+  uint64_t stream_interval_ns = 0;      // between two interim events of an HTTP/2 stream; 0: none
 };
 
 // Where a session puts what it made. Implemented by SessionTable, and by tests.
@@ -43,6 +47,17 @@ struct SessionContext {
   SessionOutput& output;
 };
 
+// How a connection stands when a session takes it over.
+struct SessionStart {
+  Direction client = Direction::kIngress;  // the direction that requests come from
+  bool mid_stream = false;                 // bytes may have gone before that nobody saw
+  bool joined_late = false;                // because the connection is older than the capture: every event says so
+  bool request_lost = false;               // right before the first bytes of the client
+  TagSet why;                              // for what cannot be understood because of it
+  // The exchange that ended with the switch to this protocol (101), if one did. Already emitted.
+  std::shared_ptr<const HttpEvent> upgraded;
+};
+
 class Session {
  public:
   enum class Next : uint8_t {
@@ -56,21 +71,26 @@ class Session {
     uint64_t position = 0;
     Timestamp at;
   };
+  struct Leftover {
+    std::array<Rest, 2> rest;  // by Direction
+    bool clean = false;        // the next protocol begins exactly here
+    // The exchange with which both ends agreed on HTTP/2 (Upgrade: h2c); without one the next protocol is to be
+    // guessed.
+    std::shared_ptr<const HttpEvent> to_http2;
+  };
 
   virtual ~Session() = default;
   virtual Next OnEvent(const StreamEvent& event) = 0;
+  // Once, after kHandOver.
+  virtual Leftover HandOver() { return {}; }
   // Event time moved on; emits what has been unfinished for longer than the idle timeout (tag `timeout`, final).
-  virtual void OnTick(Timestamp now) = 0;
+  virtual void OnTick(Timestamp /*now*/) {}
   // Frees the bodies kept so far (tag `truncated_memory`); called for the oldest session first. Returns bytes freed.
-  virtual size_t CutBodies() = 0;
+  virtual size_t CutBodies() { return 0; }
   // Emits everything unfinished as it is, finally, with the tag `why`, and lets go of what it held.
-  virtual void Abandon(Tag why) = 0;
-  // After kHandOver: what of a direction was not this protocol's any more, and whether that is where the next protocol
-  // begins.
-  virtual Rest TakeRest(Direction direction) = 0;
-  virtual bool HandsOverCleanly() const = 0;
+  virtual void Abandon(Tag /*why*/) {}
   // When the oldest unfinished exchange began; 0 if none.
-  virtual Timestamp oldest() const = 0;
+  virtual Timestamp oldest() const { return {}; }
 };
 
 }  // namespace podtap

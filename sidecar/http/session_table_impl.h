@@ -5,6 +5,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <vector>
 
@@ -48,7 +49,7 @@ class SessionTable::Impl final : public SessionOutput {
     std::unique_ptr<Session> session;
     bool joined_late = false;
     bool other_role = false;   // its role is not wanted; SetMode() may change that
-    bool never_again = false;  // TLS, HTTP/2
+    bool never_again = false;  // TLS
     uint32_t protocols = 0;    // counted already: bits by Guess
     uint64_t exchanges = 0;
     uint64_t joined_as = 0;  // HttpEvent::joined_as
@@ -61,7 +62,9 @@ class SessionTable::Impl final : public SessionOutput {
   void Identify(Entry& entry, const Connection& connection);
   void OnUnknown(Entry& entry, const StreamEvent& event);
   void OnGuess(Entry& entry, Guess guess, Direction direction, Timestamp at);
-  void StartHttp1(Entry& entry, Direction client, Timestamp at);
+  void StartSession(Entry& entry, Guess guess, Direction client, Timestamp at);
+  std::unique_ptr<Session> MakeSession(Entry& entry, Guess guess, SessionStart start);
+  std::optional<Direction> ClientOf(const Entry& entry, Guess guess, Direction direction) const;
   void StartGuessing(Entry& entry, bool mid_stream);
   void HandOver(Entry& entry);
   void Deliver(Entry& entry, const StreamEvent& event);

@@ -3,6 +3,7 @@
 #include <utility>
 
 #include "sidecar/http/http1_session.h"
+#include "sidecar/http/http2_session.h"
 #include "sidecar/http/opaque_session.h"
 #include "sidecar/http/session_table_impl.h"
 
@@ -38,48 +39,77 @@ void SessionTable::Impl::OnUnknown(Entry& entry, const StreamEvent& event) {
   }
 }
 
+// The direction that requests come from, if `guess` is something with requests.
+std::optional<Direction> SessionTable::Impl::ClientOf(const Entry& entry, Guess guess, Direction direction) const {
+  switch (guess) {
+    case Guess::kHttp1Request:
+    case Guess::kHttp2:
+      return direction;
+    case Guess::kHttp1Response:
+    case Guess::kHttp2Server:
+      return Opposite(direction);
+    case Guess::kHttp2Frames: {
+      const Connection& connection = entry.connection;
+      if (connection.role != Role::kUnknown) return podtap::ClientOf(connection.role);
+      if (const auto client = entry.guess->Http2Client()) return client;
+      // Neither frames nor the kernel tell: servers have the lower port.
+      return connection.local.port < connection.remote.port ? Direction::kIngress : Direction::kEgress;
+    }
+    default:
+      return std::nullopt;
+  }
+}
+
+// Every protocol that is understood has its line here.
+std::unique_ptr<Session> SessionTable::Impl::MakeSession(Entry& entry, Guess guess, SessionStart start) {
+  const SessionContext context{limits_, budget_, counters_, *this};
+  if (guess == Guess::kHttp1Request || guess == Guess::kHttp1Response) {
+    CountProtocol(entry, Guess::kHttp1Request, Counter::kConnectionsHttp1);
+    return std::make_unique<Http1Session>(entry.connection, std::move(start), context);
+  }
+  CountProtocol(entry, Guess::kHttp2, Counter::kConnectionsHttp2);
+  return std::make_unique<Http2Session>(entry.connection, std::move(start), context);
+}
+
 void SessionTable::Impl::OnGuess(Entry& entry, Guess guess, Direction direction, Timestamp at) {
-  const bool request = guess == Guess::kHttp1Request;
-  if (request || guess == Guess::kHttp1Response) {
-    const Direction client = request ? direction : Opposite(direction);
+  if (const auto client = ClientOf(entry, guess, direction)) {
     if (entry.connection.role == Role::kUnknown) {
-      entry.connection.role = RoleOf(client);
+      entry.connection.role = RoleOf(*client);
       if (!Wants(mode_, entry.connection.role)) {
         counters_.Add(Counter::kEventsOtherRole);
         return Mute(entry);
       }
     }
     // A server that sends requests is not HTTP as we know it.
-    if (RoleOf(client) == entry.connection.role) return StartHttp1(entry, client, at);
+    if (RoleOf(*client) == entry.connection.role) return StartSession(entry, guess, *client, at);
   }
-  if (guess == Guess::kTls || guess == Guess::kHttp2) {
-    if (guess == Guess::kTls) CountProtocol(entry, guess, Counter::kConnectionsTls);
-    if (guess == Guess::kHttp2) CountProtocol(entry, guess, Counter::kConnectionsHttp2);
-    entry.guess.reset();
-    entry.never_again = true;
-    return WantBoth(entry, Interest::Want::kNothing);
-  }
-  CountProtocol(entry, Guess::kOther, Counter::kConnectionsOther);
+  entry.never_again = guess == Guess::kTls;
+  CountProtocol(entry, entry.never_again ? Guess::kTls : Guess::kOther,
+                entry.never_again ? Counter::kConnectionsTls : Counter::kConnectionsOther);
   entry.guess.reset();
+  if (entry.never_again) return WantBoth(entry, Interest::Want::kNothing);
   const Role role = entry.connection.role;
   entry.session =
-      std::make_unique<OpaqueSession>(role == Role::kUnknown ? std::nullopt : std::optional(ClientOf(role)));
+      std::make_unique<OpaqueSession>(role == Role::kUnknown ? std::nullopt : std::optional(podtap::ClientOf(role)));
   WantBoth(entry, Interest::Want::kTurnHeads);
 }
 
-void SessionTable::Impl::StartHttp1(Entry& entry, Direction client, Timestamp at) {
-  CountProtocol(entry, Guess::kHttp1Request, Counter::kConnectionsHttp1);
+void SessionTable::Impl::StartSession(Entry& entry, Guess found, Direction client, Timestamp at) {
   const std::unique_ptr<ConnectionGuess> guess = std::move(entry.guess);
-  Http1Session::Start start{.mid_stream = guess->mid_stream(),
-                            .joined_late = entry.joined_late,
-                            .request_lost = guess->just_lost(client),
-                            .why = {}};
+  SessionStart start{.client = client,
+                     .mid_stream = guess->mid_stream(),
+                     .joined_late = entry.joined_late,
+                     .request_lost = guess->just_lost(client),
+                     .why = {},
+                     .upgraded = nullptr};
   if (guess->lost()) start.why.Add(Tag::kLost);
-  const SessionContext context{limits_, budget_, counters_, *this};
-  entry.session = std::make_unique<Http1Session>(entry.connection, client, start, context);
-  // What came before, oldest first as far as it matters: the client's turn is never before the server's here.
-  for (const Direction direction : {Opposite(client), client}) {
-    Replay(entry, direction, guess->Take(direction));
+  entry.session = MakeSession(entry, found, std::move(start));
+  // What came before, oldest first as far as it matters: the client's turn is never before the server's here. HTTP/2
+  // pairs by stream id, and reads requests first.
+  const bool http1 = found == Guess::kHttp1Request || found == Guess::kHttp1Response;
+  const Direction first = http1 ? Opposite(client) : client;
+  for (const Direction direction : {first, Opposite(first)}) {
+    for (const Session::Rest& rest : guess->Take(direction)) Replay(entry, direction, rest);
     if (entry.session != nullptr && guess->conflict(direction))
       Deliver(entry, {.connection = entry.connection.id, .at = at, .what = Conflict{direction}});
     if (entry.session != nullptr && guess->ended(direction))
@@ -89,11 +119,21 @@ void SessionTable::Impl::StartHttp1(Entry& entry, Direction client, Timestamp at
 
 void SessionTable::Impl::HandOver(Entry& entry) {
   const std::unique_ptr<Session> old = std::move(entry.session);
-  // What follows a whole exchange begins with its first byte; after another protocol it may be anywhere.
-  const bool from_first_byte = old->HandsOverCleanly();
-  StartGuessing(entry, !from_first_byte);
-  const Direction client = ClientOf(entry.connection.role);  // requests come before responses
-  for (const Direction direction : {client, Opposite(client)}) Replay(entry, direction, old->TakeRest(direction));
+  Session::Leftover left = old->HandOver();
+  const Direction client = podtap::ClientOf(entry.connection.role);  // requests come before responses
+  if (left.clean && left.to_http2 != nullptr) {
+    entry.session = MakeSession(entry, Guess::kHttp2,
+                                {.client = client,
+                                 .mid_stream = false,
+                                 .joined_late = entry.joined_late,
+                                 .request_lost = false,
+                                 .why = {},
+                                 .upgraded = std::move(left.to_http2)});
+  } else {
+    // What follows a whole exchange begins with its first byte; after another protocol it may be anywhere.
+    StartGuessing(entry, !left.clean);
+  }
+  for (const Direction direction : {client, Opposite(client)}) Replay(entry, direction, left.rest[IndexOf(direction)]);
 }
 
 void SessionTable::Impl::CountProtocol(Entry& entry, Guess guess, Counter counter) {

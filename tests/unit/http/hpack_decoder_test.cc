@@ -66,8 +66,8 @@ struct Encoder {
       list.push_back({reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
                       reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(), 0});
     std::string out(nghttp2_hd_deflate_bound(deflater, list.data(), list.size()), '\0');
-    const ssize_t size = nghttp2_hd_deflate_hd(deflater, reinterpret_cast<uint8_t*>(out.data()), out.size(),
-                                               list.data(), list.size());
+    const ssize_t size =
+        nghttp2_hd_deflate_hd(deflater, reinterpret_cast<uint8_t*>(out.data()), out.size(), list.data(), list.size());
     EXPECT_GE(size, 0);
     out.resize(static_cast<size_t>(size));
     return out;
@@ -107,22 +107,24 @@ TEST(HpackDecoder, Rfc7541C4RequestsWithHuffmanCodingInPiecesOfAnySize) {
 
 TEST(HpackDecoder, Rfc7541C5ResponsesThatEvict) {
   Decoder d;
-  EXPECT_THAT(d.Decode(Hex("3fe1 01") +
-                       Hex("4803 3330 3258 0770 7269 7661 7465 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032 303a 3133 "
-                           "3a32 3120 474d 546e 1768 7474 7073 3a2f 2f77 7777 2e65 7861 6d70 6c65 2e63 6f6d")),
-              ElementsAre(Field(":status", "302"), Field("cache-control", "private"),
-                          Field("date", "Mon, 21 Oct 2013 20:13:21 GMT"), Field("location", "https://www.example.com")));
-  EXPECT_THAT(d.Decode(Hex("4803 3330 37c1 c0bf")),
-              ElementsAre(Field(":status", "307"), Field("cache-control", "private"),
-                          Field("date", "Mon, 21 Oct 2013 20:13:21 GMT"), Field("location", "https://www.example.com")));
   EXPECT_THAT(
-      d.Decode(Hex("88c1 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032 303a 3133 3a32 3220 474d 54c0 5a04 677a 6970 "
-                   "7738 666f 6f3d 4153 444a 4b48 514b 425a 584f 5157 454f 5049 5541 5851 5745 4f49 553b 206d 6178 2d61 "
-                   "6765 3d33 3630 303b 2076 6572 7369 6f6e 3d31")),
-      ElementsAre(Field(":status", "200"), Field("cache-control", "private"),
-                  Field("date", "Mon, 21 Oct 2013 20:13:22 GMT"), Field("location", "https://www.example.com"),
-                  Field("content-encoding", "gzip"),
-                  Field("set-cookie", "foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1")));
+      d.Decode(Hex("3fe1 01") +
+               Hex("4803 3330 3258 0770 7269 7661 7465 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032 303a 3133 "
+                   "3a32 3120 474d 546e 1768 7474 7073 3a2f 2f77 7777 2e65 7861 6d70 6c65 2e63 6f6d")),
+      ElementsAre(Field(":status", "302"), Field("cache-control", "private"),
+                  Field("date", "Mon, 21 Oct 2013 20:13:21 GMT"), Field("location", "https://www.example.com")));
+  EXPECT_THAT(
+      d.Decode(Hex("4803 3330 37c1 c0bf")),
+      ElementsAre(Field(":status", "307"), Field("cache-control", "private"),
+                  Field("date", "Mon, 21 Oct 2013 20:13:21 GMT"), Field("location", "https://www.example.com")));
+  EXPECT_THAT(d.Decode(Hex(
+                  "88c1 611d 4d6f 6e2c 2032 3120 4f63 7420 3230 3133 2032 303a 3133 3a32 3220 474d 54c0 5a04 677a 6970 "
+                  "7738 666f 6f3d 4153 444a 4b48 514b 425a 584f 5157 454f 5049 5541 5851 5745 4f49 553b 206d 6178 2d61 "
+                  "6765 3d33 3630 303b 2076 6572 7369 6f6e 3d31")),
+              ElementsAre(Field(":status", "200"), Field("cache-control", "private"),
+                          Field("date", "Mon, 21 Oct 2013 20:13:22 GMT"), Field("location", "https://www.example.com"),
+                          Field("content-encoding", "gzip"),
+                          Field("set-cookie", "foo=ASDJKHQKBZXOQWEOPIUAXQWEOIU; max-age=3600; version=1")));
 }
 
 // ---- a table whose beginning was not seen

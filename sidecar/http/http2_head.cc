@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: Apache-2.0
+#include "sidecar/http/http2_head.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace podtap {
+namespace {
+
+constexpr size_t kFieldCost = 32;  // as RFC 9113 6.5.2 counts a header list
+
+}  // namespace
+
+void Http2Head::Clear() { *this = {}; }
+
+void Http2Head::Add(std::string_view name, std::string_view value, size_t limit) {
+  if (name.empty()) {
+    ++unknown_fields;
+    return;
+  }
+  bytes_ += name.size() + value.size() + kFieldCost;
+  if (bytes_ > limit) {
+    truncated = true;
+    return;
+  }
+  if (name[0] == ':') return AddPseudo(name, value);
+  if (std::any_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; })) malformed = true;
+  fields.Add(name, value);
+}
+
+void Http2Head::AddPseudo(std::string_view name, std::string_view value) {
+  if (!fields.empty()) malformed = true;
+  if (name == ":status") {
+    uint16_t number = 0;
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
+    malformed = malformed || error != std::errc() || value.size() != 3 || end != value.data() + 3 || status;
+    status = number;
+    return;
+  }
+  std::string* const place = name == ":method"      ? &method
+                             : name == ":path"      ? &path
+                             : name == ":scheme"    ? &scheme
+                             : name == ":authority" ? &authority
+                             : name == ":protocol"  ? &protocol
+                                                    : nullptr;
+  if (place == nullptr || !place->empty()) {
+    malformed = true;
+    fields.Add(name, value);
+    return;
+  }
+  if (place == &method) has_method = true;
+  *place = value;
+}
+
+}  // namespace podtap
