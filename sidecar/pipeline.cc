@@ -11,6 +11,7 @@ namespace {
 
 // One round reads at most this many records before timers, mode and memory are looked at again.
 constexpr size_t kRecordsPerRound = 4096;
+constexpr size_t kRecordsPerLook = 16;  // between two looks at whether the sink keeps up
 constexpr size_t kEventsPerDelivery = 256;
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr int kLastRounds = 256;
@@ -54,8 +55,20 @@ uint32_t Pipeline::UpdateMode() {
   return mode_;
 }
 
+size_t Pipeline::Read() {
+  if (!hold_) return source_.Poll(*this, kRecordsPerRound);
+  size_t records = 0;
+  while (records < kRecordsPerRound && !hold_()) {
+    const size_t n = source_.Poll(*this, kRecordsPerLook);
+    records += n;
+    if (n < kRecordsPerLook) break;
+    Deliver();
+  }
+  return records;
+}
+
 size_t Pipeline::RunOnce(Timestamp now) {
-  const size_t records = source_.Poll(*this, kRecordsPerRound);
+  const size_t records = Read();
   assembler_.EndOfBatch();
   if (now >= next_second_) {
     next_second_ = Timestamp{now.ns + kSecond};
@@ -74,11 +87,18 @@ size_t Pipeline::RunOnce(Timestamp now) {
 void Pipeline::Finish() {
   // The applications of a pod may still be talking: what is in the ring now is the end, not what comes while it is
   // read. A record that is still being written stands before others.
-  for (int round = 0, empty = 0; round < kLastRounds && empty < kLastWaits; ++round) {
+  const auto deadline = MonotonicNow().ns + kSecond;
+  for (int round = 0, empty = 0; round < kLastRounds && empty < kLastWaits;) {
     const size_t records = RunOnce(MonotonicNow());
     if (source_.backlog() == 0) break;
+    ++round;
     if (records > 0) continue;
-    ++empty;
+    if (holding() && MonotonicNow().ns < deadline) {
+      --round;  // the sink needs a moment
+    } else {
+      hold_ = nullptr;
+      ++empty;
+    }
     std::this_thread::sleep_for(std::chrono::milliseconds(1));
   }
   assembler_.CloseAll(CloseReason::kShutdown, MonotonicNow());

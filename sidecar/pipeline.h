@@ -39,6 +39,10 @@ class Pipeline final : private SegmentHandler, private HttpEventHandler, private
   // From now on `mode` (a number of Mode) is looked at before every record: the kernel copies by a new mode only after
   // it stands there. It outlives this.
   void FollowMode(const std::atomic<uint32_t>& mode) { wanted_mode_ = &mode; }
+  // While `hold` says true, nothing is read: what waits is better off in the source's ring than in the sink's queue,
+  // because a few bytes there can become thousands of exchanges here (HTTP/2). It must say false before the ring fills.
+  void HoldWhile(std::function<bool()> hold) { hold_ = std::move(hold); }
+  bool holding() const { return hold_ && hold_(); }
   // Looks at it without a record. Returns the mode in force.
   uint32_t UpdateMode();
   // Reads the source to its end, then ends every connection; what is open is emitted with the tag `shutdown`.
@@ -54,6 +58,7 @@ class Pipeline final : private SegmentHandler, private HttpEventHandler, private
   void OnHttpEvent(HttpEventPtr event) override;
   void OnInterest(const Interest& interest) override;
   void Deliver();
+  size_t Read();
 
   Source& source_;
   uint32_t mode_;
@@ -65,6 +70,7 @@ class Pipeline final : private SegmentHandler, private HttpEventHandler, private
   CpuGuard guard_;
   StreamAssembler assembler_;
   EventBatchHandler deliver_;
+  std::function<bool()> hold_;
   std::vector<HttpEventPtr> batch_;
 };
 

@@ -167,6 +167,7 @@ class Waiter {
 void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pipeline& pipeline, SinkSet& sinks) {
   StatsReporter stats(input.config, input.shared, *input.capture);
   pipeline.FollowMode(input.shared.mode);
+  pipeline.HoldWhile([&] { return sinks.Busy() && source.backlog() < input.config.ring_bytes / 3; });
   Waiter waiter(requests.fd(), source.wakeup_fd());
   int idle_rounds = 0;
   while (!requests.stop) {
@@ -177,6 +178,11 @@ void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pi
     input.shared.memory_used.store(pipeline.memory_used(), std::memory_order_relaxed);
     stats.Tick(now);
     if (requests.reopen.exchange(false)) sinks.Reopen();
+    if (pipeline.holding()) {
+      waiter.Wait(1);
+      requests.Clear();
+      continue;
+    }
     idle_rounds = records > 0 ? 0 : idle_rounds + 1;
     if (idle_rounds == kIdleRounds) {
       source.WakeOnNextRecord();

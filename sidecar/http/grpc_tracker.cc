@@ -97,7 +97,8 @@ void GrpcTracker::Read(Side& side, std::string_view data, Timestamp at) {
   while (!data.empty()) {
     if (side.rest != 0) {
       const std::string_view piece = data.substr(0, side.rest);
-      if (side.trailers) web_trailers_.append(piece.substr(0, kMaxTrailers - std::min(kMaxTrailers, web_trailers_.size())));
+      if (side.trailers)
+        web_trailers_.append(piece.substr(0, kMaxTrailers - std::min(kMaxTrailers, web_trailers_.size())));
       side.rest -= piece.size();
       data.remove_prefix(piece.size());
       if (side.rest == 0) EndMessage(side, at);

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// GrpcTracker: what gRPC adds to an exchange: it counts the messages in both bodies by their prefixes of five bytes, and
-// finds status and message in trailers. Fed with the bodies as they pass, keeps no message. gRPC-Web has its trailers
-// in the last message of the response body and may be base64 as a whole (application/grpc-web-text). Owned by an
-// Exchange. https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, PROTOCOL-WEB.md.
+// GrpcTracker: what gRPC adds to an exchange: it counts the messages in both bodies by their prefixes of five bytes,
+// and finds status and message in trailers. Fed with the bodies as they pass, keeps no message. gRPC-Web has its
+// trailers in the last message of the response body and may be base64 as a whole (application/grpc-web-text). Owned by
+// an Exchange. https://github.com/grpc/grpc/blob/master/doc/PROTOCOL-HTTP2.md, PROTOCOL-WEB.md.
 #pragma once
 
 #include <array>

@@ -57,11 +57,8 @@ Session::Next Http2Session::OnEvent(const StreamEvent& event) {
 }
 
 void Http2Session::Ask(Direction direction, Interest::Want want, uint64_t position) {
-  context_.output.Want({.connection = connection_.id,
-                        .direction = direction,
-                        .want = want,
-                        .position = position,
-                        .turn_rule = false});
+  context_.output.Want(
+      {.connection = connection_.id, .direction = direction, .want = want, .position = position, .turn_rule = false});
 }
 
 // The rest of a long DATA frame past the body limit need not be copied: its end is known.

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: Apache-2.0
-// Http2Session: both directions of one HTTP/2 connection. Two Http2Sides cut the directions into header blocks and data;
-// this joins them by stream id into exchanges, one per stream, whatever way it ends: both messages, RST_STREAM, GOAWAY,
-// the connection. RFC 9113 (8.1: messages, 8.4: push, 8.5: CONNECT), RFC 8441 (extended CONNECT), RFC 7540 3.2 (a request
-// with Upgrade: h2c is stream 1). Priorities are ignored.
+// Http2Session: both directions of one HTTP/2 connection. Two Http2Sides cut the directions into header blocks and
+// data; this joins them by stream id into exchanges, one per stream, whatever way it ends: both messages, RST_STREAM,
+// GOAWAY, the connection. RFC 9113 (8.1: messages, 8.4: push, 8.5: CONNECT), RFC 8441 (extended CONNECT), RFC 7540 3.2
+// (a request with Upgrade: h2c is stream 1). Priorities are ignored.
 //
-// Streams are bounded by max_streams; beyond it the oldest is emitted (tag `forgotten`). After a loss a message whose end
-// may have been hidden is not waited for longer than kLossPatienceNs. There are no turns: the session tells the source so
-// (Interest.turn_rule).
+// Streams are bounded by max_streams; beyond it the oldest is emitted (tag `forgotten`). After a loss a message whose
+// end may have been hidden is not waited for longer than kLossPatienceNs. There are no turns: the session tells the
+// source so (Interest.turn_rule).
 #pragma once
 
 #include <array>
@@ -97,12 +97,12 @@ class Http2Session final : public Session, private Http2Side::Handler {
   Streams streams_;
   uint32_t highest_request_ = 0;  // ids used so far
   uint32_t highest_promise_ = 0;
-  bool lossy_ = false;  // frames may have been hidden: ids that were never seen may be in use
+  bool lossy_ = false;                  // frames may have been hidden: ids that were never seen may be in use
   std::vector<uint32_t> closed_early_;  // the last kRememberClosed streams that ended before their messages did
   size_t next_closed_ = 0;
-  Timestamp at_;                   // of the event that is being handled
-  uint32_t data_stream_ = 0;       // of the DATA frame that was last read in this event
-  std::array<bool, 2> ended_{};    // by MessageKind
+  Timestamp at_;                    // of the event that is being handled
+  uint32_t data_stream_ = 0;        // of the DATA frame that was last read in this event
+  std::array<bool, 2> ended_{};     // by MessageKind
   std::array<bool, 2> conflict_{};  // likewise, before the next message
   std::array<uint64_t, 2> skip_asked_{};
 };

@@ -61,7 +61,9 @@ class Http2Side final : private Http2FrameReader::Handler, private HpackDecoder:
   // Bytes looked at in vain since the frames were lost.
   uint64_t searched() const { return searched_; }
   // Position behind the DATA frame that is being read, and how far it is; 0 outside of one.
-  uint64_t data_rest() const { return reader_.in_payload() && frame_.type == Http2Frame::kData ? reader_.remaining() : 0; }
+  uint64_t data_rest() const {
+    return reader_.in_payload() && frame_.type == Http2Frame::kData ? reader_.remaining() : 0;
+  }
   // The preface was seen (requests only).
   bool preface_seen() const { return preface_seen_; }
 

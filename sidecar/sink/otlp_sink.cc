@@ -167,6 +167,7 @@ OtlpSink::~OtlpSink() {
 }
 
 void OtlpSink::Push(std::span<const HttpEventPtr> events) { impl_->mailbox.Push(events); }
+bool OtlpSink::Busy() const { return impl_->mailbox.Busy(); }
 void OtlpSink::AskStop(Clock::time_point deadline) { impl_->mailbox.AskStop(deadline); }
 
 size_t OtlpSink::AwaitStop() {

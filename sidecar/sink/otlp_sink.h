@@ -38,6 +38,7 @@ class OtlpSink final : public Sink {
   ~OtlpSink() override;
 
   void Push(std::span<const HttpEventPtr> events) override;
+  bool Busy() const override;
   void AskStop(Clock::time_point deadline) override;
   size_t AwaitStop() override;
 

@@ -92,6 +92,8 @@ class Sink {
   virtual ~Sink() = default;
   // One batch; takes a share of each event, never a copy of its bodies. Thread-safe.
   virtual void Push(std::span<const HttpEventPtr> events) = 0;
+  // Whether pushing more now could cost events that a moment later would find room. Thread-safe, cheap.
+  virtual bool Busy() const { return false; }
   // SIGHUP: closes and opens a file again. Async.
   virtual void Reopen() {}
   // From now on writes what is queued until `deadline`, and takes nothing new.

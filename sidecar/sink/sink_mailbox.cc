@@ -32,7 +32,21 @@ SinkMailbox::SinkMailbox(std::string name, size_t max_events, size_t max_bytes, 
       counters_(counters),
       wake_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       threads_(threads),
-      queue_(max_events, max_bytes) {}
+      queue_(max_events, max_bytes),
+      max_events_(max_events),
+      max_bytes_(max_bytes) {}
+
+bool SinkMailbox::Busy() const {
+  constexpr Clock::duration kPatience = milliseconds(250);
+  if (!half_full_.load(std::memory_order_relaxed)) return false;
+  const auto now = Clock::now().time_since_epoch().count();
+  return now - progress_.load(std::memory_order_relaxed) < kPatience.count();
+}
+
+void SinkMailbox::NoteQueue() {
+  const bool half_full = queue_.size() > max_events_ / 2 || queue_.bytes() > max_bytes_ / 2;
+  half_full_.store(half_full, std::memory_order_relaxed);
+}
 
 void SinkMailbox::Push(std::span<const HttpEventPtr> events) {
   if (events.empty()) return;
@@ -52,6 +66,7 @@ void SinkMailbox::Push(std::span<const HttpEventPtr> events) {
     const bool was_empty = queue_.empty();
     if (was_empty) first_at_ = Clock::now();
     for (const HttpEventPtr& event : events) queue_.Push(event, BytesOf(*event), dropped, leave_bodies_out);
+    NoteQueue();
     counters_.Max(Counter::kSinkQueueMax, queue_.size());
     counters_.SetQueue(queue_.size(), queue_.bytes());
     wake = std::exchange(idle_, false);
@@ -68,6 +83,7 @@ void SinkMailbox::Push(std::span<const HttpEventPtr> events) {
 
 size_t SinkMailbox::NoteTaken() {
   counters_.SetQueue(queue_.size(), queue_.bytes());
+  NoteQueue();
   return queue_.empty() ? std::exchange(lately_dropped_, 0) : 0;
 }
 
@@ -179,6 +195,7 @@ void SinkMailbox::Resolve(size_t n, Counter counter) {
   const std::lock_guard lock(mutex_);
   if (abandoned_) return;
   in_flight_ -= n;
+  progress_.store(Clock::now().time_since_epoch().count(), std::memory_order_relaxed);
   counters_.Add(counter, n);
 }
 

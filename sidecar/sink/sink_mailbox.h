@@ -5,6 +5,7 @@
 // serve one mailbox: they take batches with WaitForBatch() and rest with Pause().
 #pragma once
 
+#include <atomic>
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
@@ -29,6 +30,9 @@ class SinkMailbox {
 
   // For callers.
   void Push(std::span<const HttpEventPtr> events);
+  // Whether the queue is more than half full while the thread gets events away: in a moment there will be more room. A
+  // sink that takes nothing is not worth waiting for. Does not lock.
+  bool Busy() const;
   void AskReopen();
   // Asks the threads to write what is left until `deadline`, and to end. Only the first call does anything.
   void AskStop(Clock::time_point deadline);
@@ -70,6 +74,7 @@ class SinkMailbox {
 
  private:
   void Wake();
+  void NoteQueue();
   short Poll(int fd, short events, Clock::time_point until);
 
   // The caller holds the lock. Returns how many were dropped while the queue overflowed, if that is over now.
@@ -87,6 +92,10 @@ class SinkMailbox {
   size_t lately_dropped_ = 0;                                  // since the queue began to overflow
   int threads_;
   BoundedQueue<HttpEventPtr> queue_;
+  const size_t max_events_;
+  const size_t max_bytes_;
+  std::atomic<bool> half_full_ = false;
+  std::atomic<Clock::rep> progress_ = 0;  // when events were last resolved
   size_t in_flight_ = 0;
   bool idle_ = false;  // the thread sleeps until somebody wakes it
   bool stop_ = false;

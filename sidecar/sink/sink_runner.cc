@@ -55,6 +55,7 @@ SinkRunner::SinkRunner() = default;
 SinkRunner::~SinkRunner() { Shutdown(std::chrono::milliseconds(0)); }
 
 void SinkRunner::Push(std::span<const HttpEventPtr> events) { impl_->mailbox.Push(events); }
+bool SinkRunner::Busy() const { return impl_->mailbox.Busy(); }
 
 void SinkRunner::Reopen() {
   if (impl_->address.kind == SinkAddress::Kind::kFile) impl_->mailbox.AskReopen();

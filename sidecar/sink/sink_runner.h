@@ -44,6 +44,7 @@ class SinkRunner final : public Sink {
 
   // One batch; takes a share of each event. Thread-safe, wakes the thread at most once.
   void Push(std::span<const HttpEventPtr> events) override;
+  bool Busy() const override;
   // Closes and opens the file again (SIGHUP). Async: done by the thread before the next write.
   void Reopen() override;
   // Writes what is queued, for at most `timeout`, and ends the thread; what is left is counted as lost (reason

@@ -2,6 +2,7 @@
 // SinkSet: all sinks of a worker. Each gets a share of every event and goes on alone: none waits for another.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <memory>
 #include <span>
@@ -17,6 +18,9 @@ class SinkSet {
   void Add(std::unique_ptr<Sink> sink) { sinks_.push_back(std::move(sink)); }
   void Push(std::span<const HttpEventPtr> events) const {
     for (const auto& sink : sinks_) sink->Push(events);
+  }
+  bool Busy() const {
+    return std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return sink->Busy(); });
   }
   void Reopen() const {
     for (const auto& sink : sinks_) sink->Reopen();
