@@ -98,6 +98,7 @@ Http2Session::Stream* Http2Session::NewStream(uint32_t id) {
   stream.exchange.event = std::make_shared<HttpEvent>();
   stream.exchange.event->http2 = Http2Stream{.id = id, .request_error = std::nullopt, .response_error = std::nullopt};
   stream.last = stream.interim = at_;
+  stream.hidden = server_side_.searching();
   return &stream;
 }
 
@@ -139,6 +140,8 @@ void Http2Session::Finish(Streams::iterator at) {
     event.complete = false;
     event.tags.Add(Tag::kLost);
   }
+  // Its end was seen, its head was not.
+  if (!event.response.seen && exchange.response_done && !event.tags.Has(Tag::kUnanswered)) event.tags.Add(Tag::kLost);
   if (event.tags.Has(Tag::kHeadersUnknown)) event.complete = false;
   event.connection = connection_;
   if (start_.joined_late) event.tags.Add(Tag::kJoinedLate);

@@ -42,6 +42,7 @@ class Http2Session final : public Session, private Http2Side::Handler {
   struct Stream {
     Exchange exchange;
     std::array<bool, 2> lost{};  // by MessageKind: some of this message may be hidden
+    bool hidden = false;         // began while the other direction's frames were not found: its response may be past
     Timestamp last;              // of the last frame
     Timestamp interim;           // of the last interim event, or when it began
   };

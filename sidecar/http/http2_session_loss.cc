@@ -103,7 +103,8 @@ void Http2Session::OnTick(Timestamp now) {
     const auto next = std::next(at);
     Stream& stream = at->second;
     const uint64_t silent = NanosecondsBetween(stream.last, now);
-    const bool end_hidden = stream.lost[static_cast<size_t>(MessageKind::kResponse)];
+    const bool end_hidden = stream.lost[static_cast<size_t>(MessageKind::kResponse)] ||
+                            (stream.hidden && !stream.exchange.event->response.seen);
     if (silent >= timeout || (end_hidden && silent >= kLossPatienceNs)) {
       FinishEarly(at, Tag::kTimeout);
     } else if (interval != 0 && NanosecondsBetween(stream.interim, now) >= interval) {
