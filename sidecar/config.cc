@@ -45,6 +45,8 @@ DEFINE_uint64(sink_queue_bytes, 16 << 20, "The most bytes of exchanges that wait
 DEFINE_uint64(max_body_bytes, 131072, "Keep this much of each body; the rest is counted.");
 DEFINE_uint64(max_header_bytes, 65536, "Keep this much of each message head.");
 DEFINE_uint64(idle_timeout_ms, 300000, "Emit an unfinished exchange after this long without a byte.");
+DEFINE_uint64(stream_interval_s, 0,
+              "Report an HTTP/2 stream that lasts this long again and again, tagged interim; 0 = only at its end.");
 DEFINE_uint64(memory_limit_bytes, 24 << 20,
               "Limit of all reassembly and parsing state; the oldest bodies are cut first.");
 DEFINE_uint64(ring_bytes, 8 << 20, "Size of the ring between kernel and podtap; a power of two, at least 256 KiB.");
@@ -114,6 +116,7 @@ Status CheckRanges() {
       {"max_body_bytes", FLAGS_max_body_bytes, 0, kMaxBodyBytes},
       {"max_header_bytes", FLAGS_max_header_bytes, 256, 16 << 20},
       {"idle_timeout_ms", FLAGS_idle_timeout_ms, 1, 24 * kHour},
+      {"stream_interval_s", FLAGS_stream_interval_s, 0, 86400},
       {"memory_limit_bytes", FLAGS_memory_limit_bytes, 1 << 20, uint64_t{64} << 30},
       {"ring_bytes", FLAGS_ring_bytes, 256 << 10, 1 << 30},
       {"stats_interval_s", FLAGS_stats_interval_s, 0, 86400},
@@ -223,6 +226,7 @@ Result<Config> ConfigFromFlags() {
   config.http.max_body_bytes = FLAGS_max_body_bytes;
   config.http.max_header_bytes = FLAGS_max_header_bytes;
   config.http.idle_timeout_ns = FLAGS_idle_timeout_ms * 1'000'000;
+  config.http.stream_interval_ns = FLAGS_stream_interval_s * 1'000'000'000;
   config.memory_limit_bytes = FLAGS_memory_limit_bytes;
   config.ring_bytes = static_cast<uint32_t>(FLAGS_ring_bytes);
   config.redact_headers = SplitList(FLAGS_redact_headers);
@@ -387,6 +391,7 @@ std::string Config::Json() const {
   line.Number("otlp_batch_ms", otlp.batch_ms).Number("otlp_timeout_ms", otlp.timeout_ms);
   line.Number("otlp_max_retry_ms", otlp.max_retry_ms).Text("deployment_environment", identity.environment);
   line.Number("max_body_bytes", http.max_body_bytes).Number("max_header_bytes", http.max_header_bytes);
+  line.Number("stream_interval_s", http.stream_interval_ns / 1'000'000'000);
   line.Number("idle_timeout_ms", http.idle_timeout_ns / 1'000'000).Number("memory_limit_bytes", memory_limit_bytes);
   line.Number("ring_bytes", ring_bytes).List("redact_headers", redact_headers);
   line.List("ignore_user_agents", ignore_user_agents).List("admin_address", admin_addresses);

@@ -136,7 +136,8 @@ TEST(Grpc, WebAsTextIsBase64) {
   Story s;
   // Two base64 texts: a message "hi", then the trailers "grpc-status:0\r\n".
   const std::string body = "AAAAAAJoaQ==gAAAAA9ncnBjLXN0YXR1czowDQo=";
-  s.Open().Ingress("POST /a.B/C HTTP/1.1\r\nContent-Type: application/grpc-web-text\r\nContent-Length: 12\r\n\r\nAAAAAAJoaQ==");
+  s.Open().Ingress(
+      "POST /a.B/C HTTP/1.1\r\nContent-Type: application/grpc-web-text\r\nContent-Length: 12\r\n\r\nAAAAAAJoaQ==");
   s.Slowly(Direction::kEgress, "HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web-text\r\nContent-Length: " +
                                    std::to_string(body.size()) + "\r\n\r\n" + body);
   ASSERT_TRUE(s[0].grpc);

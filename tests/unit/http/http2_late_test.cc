@@ -160,7 +160,8 @@ TEST(Http2Late, AHoleOverFramesLosesThemAndTheNextAreFound) {
   s.Ingress(s.client.Get(5, "/5")).Ingress(s.client.Get(7, "/7"));
   s.Egress(Join({s.server.Ok(1, "1"), s.server.Ok(3, "3"), s.server.Ok(5, "5")}));
   s.Ingress(s.client.Get(9, "/9")).Egress(Join({s.server.Ok(7, "7"), s.server.Ok(9, "9")})).Close();
-  EXPECT_THAT(Briefs(s.events()), UnorderedElementsAre("GET /1 200", "- 200", "GET /5 200", "GET /7 200", "GET /9 200"));
+  EXPECT_THAT(Briefs(s.events()),
+              UnorderedElementsAre("GET /1 200", "- 200", "GET /5 200", "GET /7 200", "GET /9 200"));
   for (const HttpEventPtr& e : s.events()) {
     if (!e->request.seen) {
       EXPECT_TRUE(e->tags.Has(Tag::kUnrequested));

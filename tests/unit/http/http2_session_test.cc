@@ -50,8 +50,7 @@ TEST(Http2Session, OneStreamIsOneExchange) {
 TEST(Http2Session, StreamsAreInterleavedAndArriveByteByByte) {
   Http2Story s;
   std::string in, out;
-  for (const uint32_t id : {1u, 3u, 5u})
-    in += s.client.Request(id, "PUT", "/" + std::to_string(id), false);
+  for (const uint32_t id : {1u, 3u, 5u}) in += s.client.Request(id, "PUT", "/" + std::to_string(id), false);
   for (const uint32_t id : {5u, 1u, 3u}) in += Data(id, "a" + std::to_string(id), false);
   for (const uint32_t id : {3u, 5u, 1u}) in += Data(id, "b" + std::to_string(id));
   for (const uint32_t id : {3u, 1u, 5u}) out += s.server.Ok(id, "r" + std::to_string(id));
@@ -98,8 +97,7 @@ TEST(Http2Session, ContinuationFramesMakeOneBlock) {
   Http2Story s;
   const std::string block = s.client.Block({{":method", "GET"}, {":path", "/long"}, {"x", std::string(300, 'y')}});
   s.Ingress(Frame(Http2Frame::kHeaders, kHttp2EndStream, 1, block.substr(0, 5)));
-  for (size_t i = 5; i + 1 < block.size(); ++i)
-    s.Ingress(Frame(Http2Frame::kContinuation, 0, 1, block.substr(i, 1)));
+  for (size_t i = 5; i + 1 < block.size(); ++i) s.Ingress(Frame(Http2Frame::kContinuation, 0, 1, block.substr(i, 1)));
   s.Ingress(Frame(Http2Frame::kContinuation, kHttp2EndHeaders, 1, block.substr(block.size() - 1)));
   s.Egress(s.server.Ok(1, "x"));
   EXPECT_THAT(Briefs(s.events()), ElementsAre("GET /long 200"));
@@ -123,7 +121,8 @@ TEST(Http2Session, InterimResponsesAndTrailers) {
   s.Ingress(s.client.Request(1, "POST", "/", false, {{"expect", "100-continue"}}));
   s.Egress(Join({s.server.Response(1, "100", false), s.server.Response(1, "103", false, {{"link", "x"}})}));
   s.Ingress(Data(1, "body", false) + s.client.Headers(1, {{"x-sum", "1"}}, true));
-  s.Egress(Join({s.server.Response(1, "200", false), Data(1, "ok", false), s.server.Headers(1, {{"x-end", "2"}}, true)}));
+  s.Egress(
+      Join({s.server.Response(1, "200", false), Data(1, "ok", false), s.server.Headers(1, {{"x-end", "2"}}, true)}));
   ASSERT_EQ(s.events().size(), 1u);
   EXPECT_THAT(s[0].informational, ElementsAre(100, 103));
   EXPECT_EQ(s[0].status, 200);
@@ -135,7 +134,8 @@ TEST(Http2Session, InterimResponsesAndTrailers) {
 TEST(Http2Session, AResetEndsTheStreamAndSaysWhoDidIt) {
   Http2Story s;
   s.Ingress(Join({s.client.Get(1, "/1"), s.client.Get(3, "/3"), Reset(1, 8)}));
-  s.Egress(Join({s.server.Ok(1, "on its way already"), s.server.Response(3, "200", false), Data(3, "ha", false), Reset(3, 2)}));
+  s.Egress(Join(
+      {s.server.Ok(1, "on its way already"), s.server.Response(3, "200", false), Data(3, "ha", false), Reset(3, 2)}));
   ASSERT_EQ(s.events().size(), 2u);
   EXPECT_EQ(Brief(s[0]), "GET /1 -");
   EXPECT_EQ(s[0].http2->request_error, 8u);
@@ -314,8 +314,8 @@ TEST(Http2Session, ASilentStreamTimesOutWhileOthersGoOn) {
     s.Wait(40);
   }
   ASSERT_EQ(s.events().size(), 10u);
-  const auto slow = std::find_if(s.events().begin(), s.events().end(),
-                                 [](const HttpEventPtr& e) { return e->target == "/slow"; });
+  const auto slow =
+      std::find_if(s.events().begin(), s.events().end(), [](const HttpEventPtr& e) { return e->target == "/slow"; });
   EXPECT_TRUE((*slow)->tags.Has(Tag::kTimeout));
   s.Egress(s.server.Ok(1, "too late"));
   EXPECT_EQ(s.events().size(), 10u);
@@ -344,7 +344,8 @@ TEST(Http2Session, MemoryIsRelievedByCuttingBodies) {
   Http2Peer client, server;
   s.Open().Ingress(Preface()).Egress(Settings());
   for (uint32_t id = 1; id < 40; id += 2) {
-    s.Ingress(client.Get(id, "/")).Egress(server.Response(id, "200", false) + Data(id, std::string(100000, 'x'), false));
+    s.Ingress(client.Get(id, "/"))
+        .Egress(server.Response(id, "200", false) + Data(id, std::string(100000, 'x'), false));
     if (table.budget.over()) table.table.RelieveMemory();
     EXPECT_FALSE(table.budget.over());
   }

@@ -66,8 +66,8 @@ class Http2Peer {
       list.push_back({reinterpret_cast<uint8_t*>(const_cast<char*>(name.data())),
                       reinterpret_cast<uint8_t*>(const_cast<char*>(value.data())), name.size(), value.size(), 0});
     std::string out(nghttp2_hd_deflate_bound(deflater_, list.data(), list.size()), '\0');
-    const ssize_t size = nghttp2_hd_deflate_hd(deflater_, reinterpret_cast<uint8_t*>(out.data()), out.size(), list.data(),
-                                               list.size());
+    const ssize_t size =
+        nghttp2_hd_deflate_hd(deflater_, reinterpret_cast<uint8_t*>(out.data()), out.size(), list.data(), list.size());
     out.resize(static_cast<size_t>(size));
     return out;
   }
