@@ -1,16 +1,21 @@
 // SPDX-License-Identifier: Apache-2.0
-// The webhook's admin endpoints, plain HTTP: /healthz (200 while the process lives), /readyz (503 once it drains),
-// /metrics.
+// What the webhook's admin address answers: /healthz, /readyz, /metrics.
 #pragma once
 
-#include <atomic>
+#include <functional>
+#include <string>
 
 #include "base/http_server.h"
 #include "webhook/webhook_metrics.h"
 
 namespace podtap::webhook {
 
-// Both must outlive the server that the handler is given to.
-HttpServer::Handler AdminHandler(const WebhookMetrics& metrics, const std::atomic<bool>& ready);
+struct AdminSources {
+  const WebhookMetrics& metrics;
+  std::function<std::string()> waits_for;              // empty when reviews can be answered; else why not
+  std::function<void(std::string& out)> more_metrics;  // nullptr: none
+};
+
+HttpServer::Handler AdminHandler(AdminSources sources);
 
 }  // namespace podtap::webhook

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "webhook/admission_review.h"
 
-#include <openssl/evp.h>
-
 #include <boost/json/serialize.hpp>
 #include <new>
 
+#include "webhook/base64.h"
 #include "webhook/review_parser.h"
 
 namespace podtap::webhook {
@@ -110,19 +109,11 @@ std::optional<ReviewRequest> RequestOf(json::value& document) {
                       TextMember(kind, "kind") == "Pod" && TextMember(kind, "group").empty() &&
                       (resource == nullptr || TextMember(resource, "resource") == "pods") && out.pod != nullptr &&
                       out.pod->is_object();
+  const json::value* dry_run = Member(request, "dryRun");
+  out.dry_run = dry_run != nullptr && dry_run->is_bool() && dry_run->get_bool();
   out.namespace_name = TextMember(request, "namespace");
   if (out.namespace_name.empty() && out.pod != nullptr)
     out.namespace_name = TextMember(ObjectMember(out.pod->if_object(), "metadata"), "namespace");
-  return out;
-}
-
-std::string Base64(std::string_view bytes) {
-  // OpenSSL ends what it writes with a zero byte.
-  std::string out((bytes.size() + 2) / 3 * 4 + 1, '\0');
-  const int size =
-      EVP_EncodeBlock(reinterpret_cast<unsigned char*>(out.data()),
-                      reinterpret_cast<const unsigned char*>(bytes.data()), static_cast<int>(bytes.size()));
-  out.resize(static_cast<size_t>(size));
   return out;
 }
 

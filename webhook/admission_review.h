@@ -54,6 +54,7 @@ std::string ReadUid(std::span<const std::string_view> blocks);
 struct ReviewRequest {
   std::string_view namespace_name;
   bool is_pod_create = false;
+  bool dry_run = false;
   json::value* pod = nullptr;  // request.object, inside the document
 };
 // Nothing if the document is not an AdmissionReview v1 with a request.
@@ -67,7 +68,5 @@ struct ReviewAnswer {
 };
 // The body of the answer; always allowed.
 std::string WriteAnswer(const ReviewAnswer& answer);
-
-std::string Base64(std::string_view bytes);
 
 }  // namespace podtap::webhook

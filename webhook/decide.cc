@@ -4,9 +4,11 @@
 #include <algorithm>
 
 #include "base/annotations.h"
+#include "webhook/namespace_limits.h"
 #include "webhook/own_parts.h"
 #include "webhook/platform.h"
 #include "webhook/pod_settings.h"
+#include "webhook/resources.h"
 
 namespace podtap::webhook {
 namespace {
@@ -48,6 +50,7 @@ std::optional<Answer> Never(const DecisionInput& input, const InjectorConfig& co
   if (TextMember(ObjectMember(spec, "os"), "name") == "windows")
     return Answer{Reason::kWindows, "spec.os.name=windows"};
   if (std::string mark = RefusingPlatform(pod); !mark.empty()) return Answer{Reason::kPlatform, std::move(mark)};
+  if (input.live != nullptr && !input.live->platform.empty()) return Answer{Reason::kPlatform, input.live->platform};
   const std::string_view runtime_class = TextMember(spec, "runtimeClassName");
   if (!runtime_class.empty() && IsSkippedRuntimeClass(runtime_class, config))
     return Answer{Reason::kRuntimeClass, "spec.runtimeClassName=" + std::string(runtime_class)};
@@ -126,7 +129,8 @@ std::optional<Answer> RefusedByPodSecurity(const NamespaceInfo& info, const Inje
 }
 
 // What would make the pod fail if it got the sidecar.
-std::optional<Answer> WouldFail(const DecisionInput& input, const InjectorConfig& config, Shape shape) {
+std::optional<Answer> WouldFail(const DecisionInput& input, const InjectorConfig& config, Decision& decision) {
+  const Shape shape = decision.shape;
   if (input.namespace_info == nullptr) return Answer{Reason::kNamespaceUnknown, "no knowledge of the namespace"};
   if (auto answer = RefusedByPodSecurity(*input.namespace_info, config)) return answer;
   if (const std::string name = ConflictingName(input.pod); !name.empty())
@@ -134,36 +138,66 @@ std::optional<Answer> WouldFail(const DecisionInput& input, const InjectorConfig
   const std::string_view restart = TextMember(Spec(input.pod), "restartPolicy");
   if (shape == Shape::kContainer && (restart == "Never" || restart == "OnFailure"))
     return Answer{Reason::kNeedsNativeSidecar, "spec.restartPolicy=" + std::string(restart)};
+  if (input.live == nullptr) return std::nullopt;
+  if (!input.live->scc_refusal.empty()) return Answer{Reason::kScc, input.live->scc_refusal};
+  if (input.live->limits == nullptr) return std::nullopt;
+  std::vector<std::string> ignored;  // they come again when the container is made
+  decision.resources = SidecarResources(input.pod, decision.settings, config, ignored);
+  if (std::string unmet = FitLimitRanges(input.pod, shape, *input.live->limits, config, *decision.resources);
+      !unmet.empty())
+    return Answer{Reason::kLimitRange, std::move(unmet)};
+  if (std::string exceeded = ExceededQuota(input.pod, shape, *input.live->limits, *decision.resources);
+      !exceeded.empty())
+    return Answer{Reason::kQuota, std::move(exceeded)};
   return std::nullopt;
 }
 
-Shape ShapeFor(const InjectorConfig& config) {
+Shape ShapeFor(const InjectorConfig& config, const ClusterFacts& facts) {
   if (config.injection == Injection::kContainer) return Shape::kContainer;
   if (config.injection == Injection::kNative) return Shape::kNative;
-  return config.facts.native_sidecars.value_or(true) ? Shape::kNative : Shape::kContainer;
+  return facts.native_sidecars.value_or(true) ? Shape::kNative : Shape::kContainer;
+}
+
+// What the operator has said about the cluster, and what it shows of itself where nobody has.
+ClusterFacts FactsOf(const DecisionInput& input, const InjectorConfig& config) {
+  ClusterFacts facts = config.facts;
+  if (input.live == nullptr) return facts;
+  if (!facts.native_sidecars) facts.native_sidecars = input.live->cluster.native_sidecars;
+  if (!facts.oldest_kernel) facts.oldest_kernel = input.live->cluster.oldest_kernel;
+  return facts;
 }
 
 }  // namespace
 
 std::string_view TextOf(ModeFrom from) {
-  static constexpr std::string_view kNames[] = {"pod", "namespace", "default"};
+  static constexpr std::string_view kNames[] = {"pod", "namespace", "default", "switch"};
   return kNames[static_cast<size_t>(from)];
 }
 
 Decision Decide(const DecisionInput& input, const InjectorConfig& config) {
   Decision decision;
-  decision.shape = ShapeFor(config);
+  decision.facts = FactsOf(input, config);
+  decision.shape = ShapeFor(config, decision.facts);
   Answer answer = WhoSays(input, config, decision.warnings);
   const bool wanted = Injects(answer.reason);
   ChooseSettings(input, config, decision);
+  decision.start_mode = decision.mode;
+  if (input.live != nullptr && !input.live->switched_off_by.empty()) {
+    decision.mode = "off";
+    decision.mode_from = ModeFrom::kSwitch;
+    decision.mode_decided_by = input.live->switched_off_by;
+  }
   decision.asked = wanted && answer.reason != Reason::kAllNamespaces;
   if (auto never = Never(input, config)) {
     answer = *std::move(never);
   } else if (wanted) {
     if (auto other = OtherRevision(input, config))
       answer = *std::move(other);
-    else if (auto fails = WouldFail(input, config, decision.shape))
+    else if (auto fails = WouldFail(input, config, decision))
       answer = *std::move(fails);
+  } else if (answer.reason == Reason::kNotAsked && input.namespace_info == nullptr && input.live != nullptr) {
+    // Perhaps the namespace asks; nobody could say.
+    answer = {Reason::kNamespaceUnknown, "no knowledge of the namespace"};
   }
   decision.inject = Injects(answer.reason);
   decision.reason = answer.reason;

@@ -11,12 +11,13 @@
 
 #include "webhook/injector_config.h"
 #include "webhook/json_view.h"
+#include "webhook/live_source.h"
 #include "webhook/namespaces.h"
 #include "webhook/reasons.h"
 
 namespace podtap::webhook {
 
-enum class ModeFrom : uint8_t { kPod, kNamespace, kDefault };
+enum class ModeFrom : uint8_t { kPod, kNamespace, kDefault, kSwitch };
 enum class Shape : uint8_t { kNative, kContainer };
 
 // What a pod's author has chosen, checked; empty means the default.
@@ -33,6 +34,7 @@ struct DecisionInput {
   std::string_view namespace_name;
   const NamespaceInfo* namespace_info = nullptr;  // nullptr: nothing is known about it
   bool is_pod_create = true;
+  const LiveFacts* live = nullptr;  // nullptr: there is no cluster to know anything from
 };
 
 struct Decision {
@@ -41,11 +43,15 @@ struct Decision {
   std::string decided_by;  // for people: "pod annotation mirror.traceable.ai/enabled=true"
   bool asked = false;      // pod or namespace asked for capture, whatever came of it
   std::string mode;
+  std::string
+      start_mode;  // what the sidecar starts with: `mode`, or what it would be if nobody had switched capture off
   ModeFrom mode_from = ModeFrom::kDefault;
   std::string mode_decided_by;
   Shape shape = Shape::kNative;
   ChosenSettings settings;
-  std::vector<std::string> warnings;  // at most 120 characters each, without control characters
+  ClusterFacts facts;                     // of the configuration, and of the cluster where it knows more
+  std::optional<json::object> resources;  // of the container, where limits of the namespace had to be fitted
+  std::vector<std::string> warnings;      // at most 120 characters each, without control characters
 };
 
 Decision Decide(const DecisionInput& input, const InjectorConfig& config);

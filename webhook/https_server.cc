@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: Apache-2.0
-// The one translation unit of the webhook that includes Beast and Asio.
 #include "webhook/https_server.h"
 
 #include <glog/logging.h>
@@ -46,6 +45,8 @@ constexpr size_t kReadBuffer = 16 << 10;
 constexpr size_t kHeadLimit = 12 << 10;
 // Larger reviews take milliseconds to parse and much memory; they take turns.
 constexpr size_t kLargeBody = 1 << 20;
+// A look-up has a shorter deadline of its own.
+constexpr std::chrono::seconds kLookLimit(2);
 
 using RequestParser = http::request_parser<http::buffer_body>;
 
@@ -105,12 +106,13 @@ class LargeBodyTurn {
 
 class HttpsServer::Impl {
  public:
-  Impl(UniqueFd listener, const HttpsServerOptions& options, const FileCertificates& certificates,
-       const Mutator& mutator, WebhookMetrics& metrics)
+  Impl(UniqueFd listener, const HttpsServerOptions& options, const ServingCertificate& certificates,
+       const Mutator& mutator, WebhookMetrics& metrics, LiveSource* live)
       : options_(options),
         certificates_(certificates),
         mutator_(mutator),
         metrics_(metrics),
+        live_(live),
         budget_(options.max_bytes_in_flight, metrics.bytes_in_flight),
         context_(static_cast<int>(options.threads)),
         work_(asio::make_work_guard(context_)),
@@ -365,6 +367,15 @@ class HttpsServer::Impl {
     co_return true;
   }
 
+  // Waits for a look-up without holding up the thread.
+  asio::awaitable<void> Look(const Lookup& lookup) {
+    const auto executor = co_await asio::this_coro::executor;
+    const auto timer = std::make_shared<asio::steady_timer>(executor, kLookLimit);
+    live_->Look(lookup, [executor, timer] { asio::post(executor, [timer] { timer->cancel(); }); });
+    error_code ignored;
+    co_await timer->async_wait(asio::redirect_error(asio::use_awaitable, ignored));
+  }
+
   asio::awaitable<MutateAnswer> Answer(BodyBlocks& body, Dropped& dropped) {
     const Timestamp begin = MonotonicNow();
     MutateAnswer answer;
@@ -377,7 +388,13 @@ class HttpsServer::Impl {
         error_code ignored;
         co_await pause.async_wait(asio::redirect_error(asio::use_awaitable, ignored));
       }
-      answer = mutator_.Mutate(body.Views());
+      const std::vector<std::string_view> views = body.Views();
+      answer = mutator_.Mutate(views, live_ != nullptr);
+      if (answer.lookup) {
+        const Lookup lookup = *answer.lookup;
+        co_await Look(lookup);
+        answer = mutator_.Mutate(views, false);
+      }
       body.Clear();
     }
     metrics_.latency.Observe(NanosecondsBetween(begin, MonotonicNow()));
@@ -385,9 +402,10 @@ class HttpsServer::Impl {
   }
 
   const HttpsServerOptions options_;
-  const FileCertificates& certificates_;
+  const ServingCertificate& certificates_;
   const Mutator& mutator_;
   WebhookMetrics& metrics_;
+  LiveSource* const live_;
   ByteBudget budget_;
   std::atomic<bool> large_body_{false};
   std::atomic<bool> draining_{false};
@@ -402,9 +420,9 @@ class HttpsServer::Impl {
   std::vector<std::thread> threads_;
 };
 
-HttpsServer::HttpsServer(UniqueFd listener, const HttpsServerOptions& options, const FileCertificates& certificates,
-                         const Mutator& mutator, WebhookMetrics& metrics)
-    : impl_(std::make_unique<Impl>(std::move(listener), options, certificates, mutator, metrics)) {}
+HttpsServer::HttpsServer(UniqueFd listener, const HttpsServerOptions& options, const ServingCertificate& certificates,
+                         const Mutator& mutator, WebhookMetrics& metrics, LiveSource* live)
+    : impl_(std::make_unique<Impl>(std::move(listener), options, certificates, mutator, metrics, live)) {}
 
 HttpsServer::~HttpsServer() = default;
 

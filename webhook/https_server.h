@@ -4,7 +4,8 @@
 // memory, and the bodies of all connections together a limit: a body beyond it is read, dropped and answered unchanged,
 // because a pod is never refused here.
 //
-// Runs in its own threads. The certificates, the mutator and the metrics belong to the caller and outlive it.
+// Runs in its own threads. The certificates, the mutator, the metrics and the live source (nullptr: there is no
+// cluster) belong to the caller and outlive it; a live source is stopped before the server is destroyed.
 #pragma once
 
 #include <chrono>
@@ -12,8 +13,8 @@
 #include <memory>
 
 #include "base/unique_fd.h"
-#include "webhook/certificates.h"
 #include "webhook/mutator.h"
+#include "webhook/serving_certificate.h"
 #include "webhook/webhook_metrics.h"
 
 namespace podtap::webhook {
@@ -33,8 +34,8 @@ struct HttpsServerOptions {
 
 class HttpsServer {
  public:
-  HttpsServer(UniqueFd listener, const HttpsServerOptions& options, const FileCertificates& certificates,
-              const Mutator& mutator, WebhookMetrics& metrics);
+  HttpsServer(UniqueFd listener, const HttpsServerOptions& options, const ServingCertificate& certificates,
+              const Mutator& mutator, WebhookMetrics& metrics, LiveSource* live = nullptr);
   ~HttpsServer();
   HttpsServer(const HttpsServer&) = delete;
   HttpsServer& operator=(const HttpsServer&) = delete;

@@ -66,6 +66,8 @@ void AddSidecar(PatchBuilder& patch, json::value& pod_value, const Decision& dec
   for (json::object& volume : volumes) patch.Append("/spec", "volumes", std::move(volume));
   patch.SetMember("/metadata", "labels", kInjectedLabel, json::value("true"));
   SetStatus(patch, pod, decision, config);
+  // Switched off as a running pod is: by the annotation, whose removal restores what the sidecar has started with.
+  if (decision.mode_from == ModeFrom::kSwitch) SetAnnotation(patch, kModeAnnotation, decision.mode);
   if (decision.shape == Shape::kContainer && !names_default && !first.empty())
     SetAnnotation(patch, kDefaultContainerAnnotation, first);
   SetAnnotation(patch, kSafeToEvictVolumesAnnotation, safe);
@@ -89,7 +91,7 @@ std::string StatusText(const Decision& decision, const InjectorConfig& config) {
 }
 
 Outcome Inject(json::value& pod_value, std::string_view namespace_name, const NamespaceInfo* namespace_info,
-               const InjectorConfig& config) {
+               const InjectorConfig& config, const LiveFacts* live) {
   Outcome outcome;
   json::object* pod = pod_value.if_object();
   if (pod == nullptr) {
@@ -98,7 +100,7 @@ Outcome Inject(json::value& pod_value, std::string_view namespace_name, const Na
     return outcome;
   }
   Decision& decision = outcome.decision;
-  decision = Decide({*pod, namespace_name, namespace_info, true}, config);
+  decision = Decide({*pod, namespace_name, namespace_info, true, live}, config);
   outcome.warnings = decision.warnings;
   PatchBuilder patch(pod_value);
   if (decision.inject) {

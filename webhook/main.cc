@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <signal.h>
 
+#include <atomic>
 #include <chrono>
 #include <iostream>
 #include <optional>
@@ -12,7 +13,8 @@
 
 #include "base/http_server.h"
 #include "webhook/admin.h"
-#include "webhook/certificates.h"
+#include "webhook/cluster.h"
+#include "webhook/file_certificates.h"
 #include "webhook/https_server.h"
 #include "webhook/mutator.h"
 #include "webhook/namespaces_file.h"
@@ -66,10 +68,19 @@ bool EndsWithin(std::chrono::nanoseconds limit) {
 
 int Run(const ServerConfig& config) {
   WebhookMetrics metrics;
-  FileCertificates certificates(config.tls_cert_file, config.tls_key_file, metrics);
-  if (Status ok = certificates.Refresh(); !ok) return Fail(ok.error());
+  ClusterMetrics cluster_metrics;
+  ServingCertificate certificate(metrics);
+  FileCertificates certificates(config.tls_cert_file, config.tls_key_file, certificate, metrics);
+  const auto refresh_certificates = [&] { return config.self_certificates ? Status() : certificates.Refresh(); };
+  if (Status ok = refresh_certificates(); !ok) return Fail(ok.error());
   NamespacesFile namespaces(config.namespaces_file);
   if (Status ok = namespaces.Refresh(); !ok) return Fail(ok.error());
+  ClusterOptions cluster_options;
+  if (config.UsesCluster()) {
+    auto options = config.Cluster();
+    if (!options) return Fail(options.error());
+    cluster_options = *std::move(options);
+  }
 
   auto listener = ListenOn(config.listen_address);
   if (!listener) return Fail(listener.error());
@@ -81,18 +92,28 @@ int Run(const ServerConfig& config) {
   }
 
   LOG(INFO) << "podtap-webhook " << kVersion << " " << config.Json();
-  const Mutator mutator(config.injector, namespaces, metrics);
+  if (!config.UsesCluster() && config.namespaces_file.empty())
+    LOG(WARNING) << "neither a cluster nor --namespaces_file: no namespace has labels";
+  std::optional<Cluster> cluster;
+  if (config.UsesCluster()) cluster.emplace(std::move(cluster_options), config.injector, certificate, cluster_metrics);
+  LiveSource* const live = cluster ? &*cluster : nullptr;
+  const Mutator mutator(config.injector, cluster ? cluster->namespaces() : namespaces, metrics, live);
   HttpsServerOptions options;
   options.threads = config.threads;
-  HttpsServer server(*std::move(listener), options, certificates, mutator, metrics);
-  std::atomic<bool> ready{true};
+  HttpsServer server(*std::move(listener), options, certificate, mutator, metrics, live);
+  std::atomic<bool> draining{false};
+  AdminSources sources{metrics, {}, {}};
+  sources.waits_for = [&] {
+    return draining ? std::string("draining") : cluster ? cluster->WaitsFor() : std::string();
+  };
+  if (cluster) sources.more_metrics = [&](std::string& out) { cluster_metrics.AppendText(out); };
   std::optional<HttpServer> admin;
-  if (!admin_listeners.empty()) admin.emplace(std::move(admin_listeners), AdminHandler(metrics, ready));
+  if (!admin_listeners.empty()) admin.emplace(std::move(admin_listeners), AdminHandler(std::move(sources)));
   LOG(INFO) << "serving on " << config.listen_address;
 
   Complaint about_certificates, about_namespaces;
   const auto refresh = [&] {
-    about_certificates.Say(certificates.Refresh());
+    about_certificates.Say(refresh_certificates());
     const Status read = namespaces.Refresh();
     if (!read) metrics.namespaces_file_errors.fetch_add(1, std::memory_order_relaxed);
     about_namespaces.Say(read);
@@ -100,7 +121,7 @@ int Run(const ServerConfig& config) {
   while (!EndsWithin(std::chrono::seconds(1))) refresh();
 
   LOG(INFO) << "draining for " << config.drain_s << " s";
-  ready.store(false);
+  draining.store(true);
   server.StartDraining();
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(config.drain_s);
   while (std::chrono::steady_clock::now() < end) {
@@ -110,6 +131,8 @@ int Run(const ServerConfig& config) {
     refresh();
   }
   server.Stop(std::chrono::seconds(5));
+  admin.reset();
+  cluster.reset();  // before the server, whose reviews its look-ups would answer to
   LOG(INFO) << "ended";
   return 0;
 }

@@ -40,6 +40,32 @@ void LogOutcome(const ReviewRequest& request, const Outcome& outcome) {
     VLOG(1) << "skipped " << NameOf(request) << ": " << TextOf(decision.reason);
 }
 
+// Whether the cluster is told that a pod goes without: it asked, and nothing but us kept it from being captured.
+bool IsToldAbout(const Decision& decision) {
+  return decision.asked && !decision.inject && decision.reason != Reason::kHealed &&
+         decision.reason != Reason::kAlreadyInjected && decision.reason != Reason::kOtherRevision &&
+         decision.reason != Reason::kStaticPod;
+}
+
+SkippedPod SkippedOf(const json::object& pod, const std::string& namespace_name, const Decision& decision) {
+  SkippedPod skipped;
+  skipped.namespace_name = namespace_name;
+  skipped.pod_name = TextMember(ObjectMember(&pod, "metadata"), "name");
+  skipped.reason = decision.reason;
+  skipped.decided_by = decision.decided_by;
+  const json::array* owners = ArrayMember(ObjectMember(&pod, "metadata"), "ownerReferences");
+  for (size_t i = 0; owners != nullptr && i < owners->size(); ++i) {
+    const json::object* owner = (*owners)[i].if_object();
+    const json::value* controller = Member(owner, "controller");
+    if (controller == nullptr || !controller->is_bool() || !controller->get_bool()) continue;
+    skipped.owner_api_version = TextMember(owner, "apiVersion");
+    skipped.owner_kind = TextMember(owner, "kind");
+    skipped.owner_name = TextMember(owner, "name");
+    skipped.owner_uid = TextMember(owner, "uid");
+  }
+  return skipped;
+}
+
 }  // namespace
 
 MutateAnswer Mutator::Unchanged(const std::string& uid, Reason reason) const {
@@ -54,9 +80,9 @@ MutateAnswer Mutator::Unchanged(const std::string& uid, Reason reason) const {
   return {200, WriteAnswer(answer)};
 }
 
-MutateAnswer Mutator::Mutate(std::span<const std::string_view> body) const {
+MutateAnswer Mutator::Mutate(std::span<const std::string_view> body, bool may_look) const {
   try {
-    return MutateOrThrow(body);
+    return MutateOrThrow(body, may_look);
   } catch (const std::exception& error) {
     LOG(ERROR) << "answering a review: " << error.what();
   }
@@ -68,7 +94,7 @@ MutateAnswer Mutator::Mutate(std::span<const std::string_view> body) const {
   }
 }
 
-MutateAnswer Mutator::MutateOrThrow(std::span<const std::string_view> body) const {
+MutateAnswer Mutator::MutateOrThrow(std::span<const std::string_view> body, bool may_look) const {
   size_t bytes = 0;
   for (const std::string_view block : body) bytes += block.size();
   ReviewMemory memory(MemoryLimitFor(bytes));
@@ -86,8 +112,19 @@ MutateAnswer Mutator::MutateOrThrow(std::span<const std::string_view> body) cons
   // Names inside the document move when the patch is applied to it.
   const std::string namespace_name(request->namespace_name);
   request->namespace_name = namespace_name;
-  Outcome outcome = Inject(*request->pod, namespace_name, namespace_info.get(), config_);
+  LiveFacts live;
+  const json::object* pod = request->pod->if_object();
+  if (live_ != nullptr && pod != nullptr) {
+    Lookup lookup;
+    if (may_look && live_->WorthLookup(*pod, namespace_name, namespace_info != nullptr, lookup))
+      return {0, {}, std::move(lookup)};
+    live = live_->FactsFor(*pod, namespace_name);
+  }
+  Outcome outcome =
+      Inject(*request->pod, namespace_name, namespace_info.get(), config_, live_ == nullptr ? nullptr : &live);
   LogOutcome(*request, outcome);
+  if (live_ != nullptr && pod != nullptr && !request->dry_run && IsToldAbout(outcome.decision))
+    live_->TellSkipped(SkippedOf(*pod, namespace_name, outcome.decision));
   metrics_.CountDecision(outcome.decision.reason);
   metrics_.requests_ok.fetch_add(1, std::memory_order_relaxed);
   metrics_.warnings.fetch_add(outcome.warnings.size(), std::memory_order_relaxed);

@@ -37,6 +37,9 @@ namespace podtap::webhook {
   X(kNameConflict, "name-conflict", false, "The pod has a container or volume of our name that is not ours.")         \
   X(kNeedsNativeSidecar, "needs-native-sidecar", false,                                                               \
     "The pod is to end by itself, and an ordinary container beside it would keep it from ending.")                    \
+  X(kQuota, "quota", false, "A ResourceQuota of the namespace would be exceeded by the pod with the sidecar.")        \
+  X(kLimitRange, "limit-range", false, "A LimitRange of the namespace cannot be met by the sidecar.")                 \
+  X(kScc, "scc", false, "OpenShift would refuse a privileged container: the service account may not use the SCC.")    \
   X(kNamespaceUnknown, "namespace-unknown", false, "Nothing is known about the pod's namespace.")                     \
   X(kMalformedPod, "malformed-pod", false, "The pod has no spec with containers; the API server will refuse it.")     \
   X(kPatchFailed, "patch-failed", false, "Our patch did not apply to this pod, so it was not sent.")                  \

@@ -50,14 +50,14 @@ bool HasPodLevelResources(const json::object& pod) {
   return resources != nullptr && !resources->empty();
 }
 
-struct Amounts {
+struct Chosen {
   std::string request;
   std::string limit;
   bool limit_chosen;
 };
 
 // A chosen limit below the default request lowers the request too.
-Amounts AmountsOf(std::string request, std::string limit, const std::string& chosen) {
+Chosen AmountsOf(std::string request, std::string limit, const std::string& chosen) {
   if (chosen.empty()) return {std::move(request), std::move(limit), false};
   if (*ParseQuantity(chosen) < *ParseQuantity(request)) request = chosen;
   return {std::move(request), chosen, true};
@@ -94,6 +94,8 @@ Qos QosClass(const json::object& pod, std::string_view leave_out) {
   return guaranteed && requests == limits ? Qos::kGuaranteed : Qos::kBurstable;
 }
 
+uint64_t LeastMemoryBytes(const InjectorConfig& config) { return kLeastMemoryBytes + config.ring_bytes; }
+
 json::object SidecarResources(const json::object& pod, const ChosenSettings& settings, const InjectorConfig& config,
                               std::vector<std::string>& warnings) {
   const Qos qos = QosClass(pod, kContainerName);
@@ -106,17 +108,16 @@ json::object SidecarResources(const json::object& pod, const ChosenSettings& set
       warnings.push_back(ValueWarning(InfoOf(Setting::kMemoryLimit).annotation, settings.memory_limit, what));
     return {};
   }
-  // Below this the sidecar could not hold its ring and its parsing state.
-  const uint64_t least_memory = kLeastMemoryBytes + config.ring_bytes;
+  const uint64_t least_memory = LeastMemoryBytes(config);
   std::string memory_limit = settings.memory_limit;
   if (!memory_limit.empty() && *ParseQuantity(memory_limit) < NanoUnits{least_memory} * kNanoPerUnit) {
     warnings.push_back(ValueWarning(InfoOf(Setting::kMemoryLimit).annotation, memory_limit,
                                     "not used: at least " + BytesAsQuantity(least_memory) + " is needed"));
     memory_limit.clear();
   }
-  const Amounts cpu = AmountsOf(config.cpu_request, config.cpu_limit, settings.cpu_limit);
-  const Amounts memory = AmountsOf(BytesAsQuantity(config.memory_request_bytes + config.ring_bytes),
-                                   BytesAsQuantity(config.memory_limit_bytes + config.ring_bytes), memory_limit);
+  const Chosen cpu = AmountsOf(config.cpu_request, config.cpu_limit, settings.cpu_limit);
+  const Chosen memory = AmountsOf(BytesAsQuantity(config.memory_request_bytes + config.ring_bytes),
+                                  BytesAsQuantity(config.memory_limit_bytes + config.ring_bytes), memory_limit);
   if (qos == Qos::kGuaranteed) {
     const json::object both{{"cpu", cpu.limit}, {"memory", memory.limit}};
     return {{"requests", both}, {"limits", both}};

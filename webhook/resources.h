@@ -25,4 +25,7 @@ Qos QosClass(const json::object& pod, std::string_view leave_out = {});
 json::object SidecarResources(const json::object& pod, const ChosenSettings& settings, const InjectorConfig& config,
                               std::vector<std::string>& warnings);
 
+// Below this the sidecar could not hold its ring and its parsing state.
+uint64_t LeastMemoryBytes(const InjectorConfig& config);
+
 }  // namespace podtap::webhook

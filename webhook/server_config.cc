@@ -7,6 +7,7 @@
 
 #include "base/annotations.h"
 #include "webhook/json_view.h"
+#include "webhook/node_cache.h"
 #include "webhook/options.h"
 
 namespace podtap::webhook {
@@ -16,10 +17,36 @@ constexpr OptionInfo kOptions[] = {
     {"listen_address", "[::]:8443", "Where reviews are answered (HTTPS, /mutate): HOST:PORT with a numeric HOST."},
     {"admin_address", "[::]:8080",
      "Where /healthz, /readyz and /metrics are served (plain HTTP): HOST:PORT, unix:PATH, or empty for nowhere."},
-    {"certificates", "files", "Where the certificate comes from: files."},
+    {"certificates", "files",
+     "Where the certificate comes from: files, or self (made here, kept in a Secret, renewed, and trusted by "
+     "caBundle)."},
     {"tls_cert_file", "", "The certificate and its chain, PEM; read again when it changes."},
     {"tls_key_file", "", "The certificate's private key, PEM; read again when it changes."},
-    {"namespaces_file", "", "Namespace objects in YAML or JSON; read again when it changes. Others have no labels."},
+    {"namespaces_file", "",
+     "Namespace objects in YAML or JSON; read again when it changes. Others have no labels. No API server is asked."},
+    {"kube_api_url", "",
+     "The API server, such as http://127.0.0.1:8001 for kubectl proxy; empty: that of the pod's own cluster."},
+    {"kube_token_file", "", "The bearer token for it; read again for every call. In a cluster: the service account's."},
+    {"kube_ca_file", "",
+     "The CA that its certificate is checked against, PEM; read again for every connection. In a cluster: the service "
+     "account's."},
+    {"namespace", "", "The namespace that this webhook runs in; empty: POD_NAMESPACE or the service account's."},
+    {"check_quota", "false", "Look at resource quotas and limit ranges before injecting.", true},
+    {"send_events", "true", "Tell the owner of a pod that asked and was skipped by an Event.", true},
+    {"native_min_kubelet", "1.29",
+     "Native sidecars where the API server and all kubelets are at least of this version."},
+    {"privileged_scc", "privileged", "OpenShift: the SCC that a pod's service account must be allowed to use."},
+    {"off_switch_configmap", "",
+     "A ConfigMap of this namespace; while it says capture: \"off\", new pods start with mode off."},
+    {"survey_interval_s", "300", "Seconds between two looks for pods that ask but run without the sidecar; 0: never."},
+    {"watch_silence_s", "180", "A watch that says nothing for so many seconds is opened again."},
+    {"secret_name", "podtap-webhook-certificate",
+     "--certificates=self: the Secret that holds authority and certificate."},
+    {"service_name", "podtap-webhook", "--certificates=self: the Service that the certificate is for."},
+    {"webhook_configuration_name", "podtap-webhook",
+     "--certificates=self: the MutatingWebhookConfiguration whose caBundle is written."},
+    {"certificate_lifetime", "90d", "--certificates=self: how long a certificate lives; 30s, 20m, 12h, 90d."},
+    {"ca_lifetime", "365d", "--certificates=self: how long an authority lives."},
     {"drain_s", "15", "Seconds to go on serving after SIGTERM."},
     {"threads", "2", "Threads that answer reviews, 1 to 64."},
     {"log_level", "info", "What is logged to standard error: error, warning, info, debug."},
@@ -41,6 +68,26 @@ Status ApplyNumber(uint32_t& target, std::string_view name, std::string_view val
   return {};
 }
 
+Status ApplySwitch(bool& target, std::string_view name, std::string_view value) {
+  if (value != "true" && value != "false" && value != "1" && value != "0")
+    return UsageError("--" + std::string(name) + "=" + std::string(value) + " is not valid; use true or false");
+  target = value == "true" || value == "1";
+  return {};
+}
+
+Status ApplyDuration(std::chrono::seconds& target, std::string_view name, std::string_view value) {
+  uint32_t number = 0;
+  const char* const last = value.data() + value.size();
+  const auto [end, error] = std::from_chars(value.data(), last, number);
+  const std::string_view unit(end, static_cast<size_t>(last - end));
+  const int64_t seconds = unit == "s" ? 1 : unit == "m" ? 60 : unit == "h" ? 3600 : unit == "d" ? 86400 : 0;
+  if (error != std::errc() || seconds == 0 || number * seconds < 5 || number * seconds > int64_t{3650} * 86400)
+    return UsageError("--" + std::string(name) + "=" + std::string(value) +
+                      " is not valid; use a number with s, m, h or d, from 5s to 3650d");
+  target = std::chrono::seconds(number * seconds);
+  return {};
+}
+
 Status Apply(ServerConfig& config, std::string_view name, std::string_view value) {
   if (name == "listen_address") {
     if (value.empty()) return UsageError("--listen_address is empty; use HOST:PORT such as [::]:8443");
@@ -48,13 +95,54 @@ Status Apply(ServerConfig& config, std::string_view name, std::string_view value
   } else if (name == "admin_address") {
     config.admin_address = value;
   } else if (name == "certificates") {
-    if (value != "files") return UsageError("--certificates=" + std::string(value) + " is not known; use files");
+    if (value != "files" && value != "self")
+      return UsageError("--certificates=" + std::string(value) + " is not known; use files or self");
+    config.self_certificates = value == "self";
   } else if (name == "tls_cert_file") {
     config.tls_cert_file = value;
   } else if (name == "tls_key_file") {
     config.tls_key_file = value;
   } else if (name == "namespaces_file") {
     config.namespaces_file = value;
+  } else if (name == "kube_api_url") {
+    if (!value.empty()) {
+      const auto api = ParseKubeUrl(value);
+      if (!api) return std::unexpected(api.error());
+    }
+    config.kube_api_url = value;
+  } else if (name == "kube_token_file") {
+    config.kube_token_file = value;
+  } else if (name == "kube_ca_file") {
+    config.kube_ca_file = value;
+  } else if (name == "namespace") {
+    config.own_namespace = value;
+  } else if (name == "check_quota") {
+    return ApplySwitch(config.check_quota, name, value);
+  } else if (name == "send_events") {
+    return ApplySwitch(config.send_events, name, value);
+  } else if (name == "native_min_kubelet") {
+    const auto version = ParseMajorMinor(value);
+    if (!version)
+      return UsageError("--native_min_kubelet=" + std::string(value) + " is not valid; use a version such as 1.29");
+    config.native_min_kubelet = *version;
+  } else if (name == "privileged_scc") {
+    config.privileged_scc = value;
+  } else if (name == "off_switch_configmap") {
+    config.off_switch_configmap = value;
+  } else if (name == "survey_interval_s") {
+    return ApplyNumber(config.survey_interval_s, name, value, 0, 86400);
+  } else if (name == "watch_silence_s") {
+    return ApplyNumber(config.watch_silence_s, name, value, 1, 3600);
+  } else if (name == "secret_name") {
+    config.secret_name = value;
+  } else if (name == "service_name") {
+    config.service_name = value;
+  } else if (name == "webhook_configuration_name") {
+    config.webhook_configuration_name = value;
+  } else if (name == "certificate_lifetime") {
+    return ApplyDuration(config.certificate_lifetime, name, value);
+  } else if (name == "ca_lifetime") {
+    return ApplyDuration(config.ca_lifetime, name, value);
   } else if (name == "drain_s") {
     return ApplyNumber(config.drain_s, name, value, 0, 3600);
   } else if (name == "threads") {
@@ -71,7 +159,56 @@ Status Apply(ServerConfig& config, std::string_view name, std::string_view value
   return {};
 }
 
+// What only the whole can show.
+Status CheckCluster(ServerConfig& config) {
+  if (config.own_namespace.empty()) config.own_namespace = OwnNamespace();
+  if (!config.self_certificates) {
+    if (config.tls_cert_file.empty() || config.tls_key_file.empty())
+      return UsageError("--tls_cert_file and --tls_key_file are required: the certificate that the API server trusts");
+  } else if (!config.UsesCluster()) {
+    return UsageError(
+        "--certificates=self needs an API server: run in a cluster or name one with --kube_api_url, "
+        "without --namespaces_file");
+  } else if (config.secret_name.empty() || config.service_name.empty() || config.webhook_configuration_name.empty()) {
+    return UsageError("--certificates=self needs --secret_name, --service_name and --webhook_configuration_name");
+  }
+  const bool needs_namespace = config.self_certificates || !config.off_switch_configmap.empty();
+  if (config.UsesCluster() && needs_namespace && config.own_namespace.empty())
+    return UsageError("--namespace is required: the namespace that this webhook runs in");
+  if (!config.off_switch_configmap.empty() && !config.UsesCluster())
+    return UsageError("--off_switch_configmap needs an API server, and --namespaces_file says that none is asked");
+  return {};
+}
+
 }  // namespace
+
+bool ServerConfig::UsesCluster() const { return namespaces_file.empty() && (!kube_api_url.empty() || InCluster()); }
+
+Result<ClusterOptions> ServerConfig::Cluster() const {
+  auto api = kube_api_url.empty() ? InClusterConfig() : ParseKubeUrl(kube_api_url);
+  if (!api) return std::unexpected(api.error());
+  ClusterOptions options;
+  options.api = *std::move(api);
+  if (!kube_token_file.empty()) options.api.token_file = kube_token_file;
+  if (!kube_ca_file.empty()) options.api.ca_file = kube_ca_file;
+  options.own_namespace = own_namespace;
+  options.check_quota = check_quota;
+  options.send_events = send_events;
+  options.native_min_kubelet = native_min_kubelet;
+  options.privileged_scc = privileged_scc;
+  options.off_switch_configmap = off_switch_configmap;
+  options.survey_interval = std::chrono::seconds(survey_interval_s);
+  options.watch_silence = std::chrono::seconds(watch_silence_s);
+  options.keep_certificate = self_certificates;
+  options.keeper.namespace_name = own_namespace;
+  options.keeper.secret_name = secret_name;
+  options.keeper.service_name = service_name;
+  options.keeper.configuration_name = webhook_configuration_name;
+  options.keeper.revision = injector.revision;
+  options.keeper.lifetime = certificate_lifetime;
+  options.keeper.authority_lifetime = ca_lifetime;
+  return options;
+}
 
 std::span<const OptionInfo> ServerOptions() { return kOptions; }
 
@@ -85,8 +222,7 @@ Result<ServerCommandLine> ParseServerCommandLine(std::span<const std::string> ar
   for (const auto& [name, value] : parsed->options)
     if (Status ok = Apply(line.config, name, value); !ok) return std::unexpected(ok.error());
   if (Status ok = CheckConfig(line.config.injector); !ok) return std::unexpected(ok.error());
-  if (line.config.tls_cert_file.empty() || line.config.tls_key_file.empty())
-    return UsageError("--tls_cert_file and --tls_key_file are required: the certificate that the API server trusts");
+  if (Status ok = CheckCluster(line.config); !ok) return std::unexpected(ok.error());
   return line;
 }
 
@@ -98,10 +234,26 @@ std::string ServerConfig::Json() const {
   return json::serialize(json::object{
       {"listen_address", listen_address},
       {"admin_address", admin_address},
-      {"certificates", "files"},
+      {"certificates", self_certificates ? "self" : "files"},
       {"tls_cert_file", tls_cert_file},
       {"tls_key_file", tls_key_file},
       {"namespaces_file", namespaces_file},
+      {"kube_api_url", kube_api_url},
+      {"kube_token_file", kube_token_file},
+      {"kube_ca_file", kube_ca_file},
+      {"namespace", own_namespace},
+      {"check_quota", check_quota},
+      {"send_events", send_events},
+      {"native_min_kubelet", std::to_string(native_min_kubelet.major) + "." + std::to_string(native_min_kubelet.minor)},
+      {"privileged_scc", privileged_scc},
+      {"off_switch_configmap", off_switch_configmap},
+      {"survey_interval_s", survey_interval_s},
+      {"watch_silence_s", watch_silence_s},
+      {"secret_name", secret_name},
+      {"service_name", service_name},
+      {"webhook_configuration_name", webhook_configuration_name},
+      {"certificate_lifetime", std::to_string(certificate_lifetime.count()) + "s"},
+      {"ca_lifetime", std::to_string(ca_lifetime.count()) + "s"},
       {"drain_s", drain_s},
       {"threads", threads},
       {"log_level", log_level},

@@ -40,7 +40,7 @@ json::array Arguments(const json::object& pod, const Decision& decision, const I
     args.emplace_back(WithoutExpansion(Flag(name, value)));
   };
   args.emplace_back("--keep_running");
-  add("mode", decision.mode);
+  add("mode", decision.start_mode);
   add("annotation_file", std::string(kAnnotationsMount) + "/mode");
   add("sink", decision.settings.sink);
   add("cgroup_root", kCgroupMount);
@@ -67,13 +67,13 @@ json::array Environment(const json::object& pod) {
   return env;
 }
 
-json::object SecurityContext(const InjectorConfig& config, const json::storage_ptr& memory) {
+json::object SecurityContext(const InjectorConfig& config, const ClusterFacts& facts, const json::storage_ptr& memory) {
   json::object context(memory);
   if (config.run_as_privileged) {
     context["privileged"] = true;
   } else {
     json::array add(memory);
-    for (std::string_view capability : Capabilities(config)) add.emplace_back(capability);
+    for (std::string_view capability : Capabilities(config, facts)) add.emplace_back(capability);
     context["privileged"] = false;
     context["capabilities"] = {{"drop", {"ALL"}}, {"add", std::move(add)}};
     // The runtimes' default profiles refuse bpf() on some versions and ptrace of the pod's other containers.
@@ -107,8 +107,9 @@ json::array Mounts(const Decision& decision, const InjectorConfig& config, const
 
 }  // namespace
 
-std::vector<std::string_view> Capabilities(const InjectorConfig& config) {
-  const KernelVersion oldest = config.facts.oldest_kernel.value_or(KernelVersion{5, 10});
+std::vector<std::string_view> Capabilities(const InjectorConfig& config, const ClusterFacts& facts) {
+  // The oldest that podtap runs on, if nobody knows.
+  const KernelVersion oldest = facts.oldest_kernel.value_or(KernelVersion{5, 10});
   std::vector<std::string_view> capabilities;
   if (oldest < KernelVersion{5, 8})
     capabilities.push_back("SYS_ADMIN");
@@ -147,9 +148,10 @@ json::object SidecarContainer(const json::object& pod, const Decision& decision,
   container["args"] = Arguments(pod, decision, config);
   if (decision.shape == Shape::kNative) container["restartPolicy"] = "Always";
   container["env"] = Environment(pod);
-  if (json::object resources = SidecarResources(pod, decision.settings, config, warnings); !resources.empty())
-    container["resources"] = std::move(resources);
-  container["securityContext"] = SecurityContext(config, pod.storage());
+  json::object resources = SidecarResources(pod, decision.settings, config, warnings);
+  if (decision.resources) resources = *decision.resources;
+  if (!resources.empty()) container["resources"] = std::move(resources);
+  container["securityContext"] = SecurityContext(config, decision.facts, pod.storage());
   // Capture starts before the application's first byte: the next container starts when this has returned.
   container["lifecycle"] = {{"postStart", {{"exec", {{"command", {kProgram, "--wait_until_attached_ms=3000"}}}}}}};
   container["volumeMounts"] = Mounts(decision, config, pod.storage());

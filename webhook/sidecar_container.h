@@ -20,7 +20,7 @@ std::vector<json::object> SidecarVolumes(const Decision& decision, const Injecto
                                          const json::storage_ptr& memory);
 
 // The least that the sidecar's attacher needs on the oldest kernel of the nodes (unknown: 5.11 or newer).
-std::vector<std::string_view> Capabilities(const InjectorConfig& config);
+std::vector<std::string_view> Capabilities(const InjectorConfig& config, const ClusterFacts& facts);
 
 // The name of the application from the usual labels, or empty.
 std::string ServiceName(const json::object& pod);

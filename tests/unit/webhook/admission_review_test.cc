@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "webhook/admission_review.h"
 
+#include "webhook/base64.h"
+
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 

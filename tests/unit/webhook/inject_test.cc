@@ -112,12 +112,14 @@ TEST(Inject, WithoutPrivilegeItGetsTheFewestCapabilitiesOfTheOldestKernel) {
   InjectorConfig config = TestConfig();
   config.run_as_privileged = false;
   // Where nobody has said which kernels there are, the oldest that podtap runs on: 5.10.
-  EXPECT_THAT(Capabilities(config),
+  EXPECT_THAT(Capabilities(config, config.facts),
               ElementsAre("BPF", "PERFMON", "NET_ADMIN", "SYS_RESOURCE", "SETUID", "SETGID", "KILL"));
   ASSERT_TRUE(ApplyOption(config, "oldest_node_kernel", "5.11.0-33-cloud"));
-  EXPECT_THAT(Capabilities(config), ElementsAre("BPF", "PERFMON", "NET_ADMIN", "SETUID", "SETGID", "KILL"));
+  EXPECT_THAT(Capabilities(config, config.facts),
+              ElementsAre("BPF", "PERFMON", "NET_ADMIN", "SETUID", "SETGID", "KILL"));
   ASSERT_TRUE(ApplyOption(config, "oldest_node_kernel", "4.19"));
-  EXPECT_THAT(Capabilities(config), ElementsAre("SYS_ADMIN", "NET_ADMIN", "SYS_RESOURCE", "SETUID", "SETGID", "KILL"));
+  EXPECT_THAT(Capabilities(config, config.facts),
+              ElementsAre("SYS_ADMIN", "NET_ADMIN", "SYS_RESOURCE", "SETUID", "SETGID", "KILL"));
   const auto [outcome, pod] = InjectInto(AskingPod(), config);
   const json::value context = At(pod, "/spec/initContainers/0/securityContext");
   EXPECT_EQ(At(context, "/privileged"), false);
