@@ -10,6 +10,7 @@
 #include "cli/admin_client.h"
 #include "cli/inject_command.h"
 #include "cli/run.h"
+#include "cli/status_command.h"
 #include "sidecar/version.h"
 
 namespace podtap {
@@ -35,6 +36,8 @@ constexpr Command kCommands[] = {
     {"uninject", &WithArguments<UninjectCommand>, "uninject -f FILE          take it out again"},
     {"explain", &WithArguments<ExplainCommand>,
      "explain -f FILE           what the webhook would do with each workload, and why"},
+    {"status", &WithArguments<StatusCommand>,
+     "status [-n NAMESPACE]     pods of a cluster that ask for capture and have no sidecar"},
 };
 
 void PrintHelp(std::ostream& out) {

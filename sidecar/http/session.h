@@ -27,8 +27,8 @@ struct HttpLimits {
   uint64_t idle_timeout_ns = 300'000'000'000;  // without a byte, while an exchange is unfinished
   // Pipelined requests waiting for responses; beyond it the oldest is emitted. The memory budget is what bounds them.
   size_t max_pending_exchanges = 65536;
-  size_t max_streams = 16384;           // open HTTP/2 streams of a connection; beyond it the oldest is emitted
-  uint64_t stream_interval_ns = 0;      // between two interim events of an HTTP/2 stream; 0: none
+  size_t max_streams = 16384;       // open HTTP/2 streams of a connection; beyond it the oldest is emitted
+  uint64_t stream_interval_ns = 0;  // between two interim events of an HTTP/2 stream; 0: none
 };
 
 // Where a session puts what it made. Implemented by SessionTable, and by tests.

@@ -17,7 +17,8 @@ bool IsKnown(std::string_view method) {
 std::string GrpcErrorOf(uint32_t status, bool client) {
   constexpr uint32_t kOfTheServer[] = {2, 4, 12, 13, 14, 15};
   const bool is_error =
-      client ? status != 0 : std::find(std::begin(kOfTheServer), std::end(kOfTheServer), status) != std::end(kOfTheServer);
+      client ? status != 0
+             : std::find(std::begin(kOfTheServer), std::end(kOfTheServer), status) != std::end(kOfTheServer);
   if (!is_error) return {};
   const std::string_view name = TextOfGrpcStatus(status);
   return name.empty() ? std::to_string(status) : std::string(name);
