@@ -48,6 +48,8 @@ class BoundedQueue {
   size_t size() const { return items_.size(); }
   size_t bytes() const { return bytes_; }
   bool empty() const { return items_.empty(); }
+  // More than an eighth of one of its limits waits: whoever takes items out is behind.
+  bool crowded() const { return items_.size() > max_items_ / 8 || bytes_ > max_bytes_ / 8; }
   void Clear() {
     items_.clear();
     bytes_ = shrunk_ = 0;

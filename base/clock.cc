@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "base/clock.h"
 
+#include <array>
+#include <cstring>
 #include <ctime>
 
 namespace podtap {
@@ -14,15 +16,30 @@ uint64_t Read(clockid_t clock) {
   return static_cast<uint64_t>(now.tv_sec) * kSecond + static_cast<uint64_t>(now.tv_nsec);
 }
 
-void AppendDigits(uint64_t value, int width, std::string& out) {
-  char digits[20];
-  for (int i = width; i-- > 0; value /= 10) digits[i] = static_cast<char>('0' + value % 10);
-  out.append(digits, static_cast<size_t>(width));
+constexpr std::array<char, 200> kTwoDigits = [] {
+  std::array<char, 200> digits{};
+  for (size_t i = 0; i < 100; ++i) {
+    digits[2 * i] = static_cast<char>('0' + i / 10);
+    digits[2 * i + 1] = static_cast<char>('0' + i % 10);
+  }
+  return digits;
+}();
+
+// Writes 0..99 and a separator.
+char* WriteTwo(uint64_t value, char* to, char behind) {
+  std::memcpy(to, &kTwoDigits[2 * value], 2);
+  to[2] = behind;
+  return to + 3;
+}
+
+char* WriteDigits(uint64_t value, int width, char* to) {
+  for (int i = width; i-- > 0; value /= 10) to[i] = static_cast<char>('0' + value % 10);
+  return to + width;
 }
 
 // Appends "YYYY-MM-DDTHH:MM:SS.<fraction>". Civil date from day number: Howard Hinnant, "chrono-compatible low-level
 // date algorithms"; gmtime_r would take the time zone lock on every event.
-void AppendUtc(WallTime time, int fraction_digits, std::string& out) {
+void AppendUtc(WallTime time, int fraction_digits, TextCursor& out) {
   int64_t seconds = time.ns / kSecond;
   int64_t fraction = time.ns % kSecond;
   if (fraction < 0) fraction += kSecond, --seconds;
@@ -38,14 +55,16 @@ void AppendUtc(WallTime time, int fraction_digits, std::string& out) {
   const uint64_t day_of_month = day_of_year - (153 * shifted_month + 2) / 5 + 1;
   const uint64_t month = shifted_month < 10 ? shifted_month + 3 : shifted_month - 9;
   const auto year = static_cast<uint64_t>(static_cast<int64_t>(year_of_era) + era * 400 + (month <= 2 ? 1 : 0));
-  AppendDigits(year, 4, out), out += '-';
-  AppendDigits(month, 2, out), out += '-';
-  AppendDigits(day_of_month, 2, out), out += 'T';
-  AppendDigits(static_cast<uint64_t>(second_of_day / 3600), 2, out), out += ':';
-  AppendDigits(static_cast<uint64_t>(second_of_day / 60 % 60), 2, out), out += ':';
-  AppendDigits(static_cast<uint64_t>(second_of_day % 60), 2, out), out += '.';
+  char* to = out.Room(48);
+  to = WriteDigits(year, 4, to);
+  *to++ = '-';
+  to = WriteTwo(month, to, '-');
+  to = WriteTwo(day_of_month, to, 'T');
+  to = WriteTwo(static_cast<uint64_t>(second_of_day / 3600), to, ':');
+  to = WriteTwo(static_cast<uint64_t>(second_of_day / 60 % 60), to, ':');
+  to = WriteTwo(static_cast<uint64_t>(second_of_day % 60), to, '.');
   for (int digits = fraction_digits; digits < 9; ++digits) fraction /= 10;
-  AppendDigits(static_cast<uint64_t>(fraction), fraction_digits, out);
+  out.MoveTo(WriteDigits(static_cast<uint64_t>(fraction), fraction_digits, to));
 }
 
 }  // namespace
@@ -59,14 +78,22 @@ void WallClock::Measure() {
   offset_ns_ = static_cast<int64_t>(wall) - static_cast<int64_t>(before + (after - before) / 2);
 }
 
-void AppendRfc3339(WallTime time, int digits, std::string& out) {
+void AppendRfc3339(WallTime time, int digits, TextCursor& out) {
   AppendUtc(time, digits, out);
   out += 'Z';
 }
+void AppendRfc3339(WallTime time, int digits, std::string& out) {
+  TextCursor cursor(out);
+  AppendRfc3339(time, digits, cursor);
+}
 
-void AppendEveTimestamp(WallTime time, std::string& out) {
+void AppendEveTimestamp(WallTime time, TextCursor& out) {
   AppendUtc(time, 6, out);
   out += "+0000";
+}
+void AppendEveTimestamp(WallTime time, std::string& out) {
+  TextCursor cursor(out);
+  AppendEveTimestamp(time, cursor);
 }
 
 }  // namespace podtap

@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <string>
 
+#include "base/text_cursor.h"
+
 namespace podtap {
 
 // A point of the monotonic clock, in nanoseconds since boot (without suspend). 0 = unknown.
@@ -43,8 +45,10 @@ class WallClock {
 };
 
 // Appends "2026-01-31T12:00:01.123456789Z" (RFC 3339, UTC). `digits` of the fraction: 3, 6 or 9.
+void AppendRfc3339(WallTime time, int digits, TextCursor& out);
 void AppendRfc3339(WallTime time, int digits, std::string& out);
 // Appends Suricata's form "2026-01-31T12:00:01.123456+0000" (UTC, microseconds).
+void AppendEveTimestamp(WallTime time, TextCursor& out);
 void AppendEveTimestamp(WallTime time, std::string& out);
 
 }  // namespace podtap

@@ -460,7 +460,9 @@ static __always_inline int choose_range(struct connection* c, struct capture_set
     int three_quarters = p->fill > s->three_quarters_full;
     __u64 limit = end;
     if (!(wishes & kWishNoTurnRule)) {
-      limit = c->turn[direction] + (three_quarters ? s->head_bytes : s->turn_bytes);
+      __u32 turn_bytes = s->turn_bytes;
+      if (three_quarters) turn_bytes = p->fill > s->seven_eighths_full ? s->least_bytes : s->head_bytes;
+      limit = c->turn[direction] + turn_bytes;
     } else if (three_quarters) {
       limit = from;
     }

@@ -19,12 +19,13 @@ struct capture_settings {
   __u32 turn_bytes;              // ring more than half full: copy up to this many bytes of a turn (header + body limit)
   __u32 head_bytes;              // ring more than three quarters full: up to this many
   __u32 early_bytes_per_second;  // payload that comes with handshakes, in all
-  __u32 reserved;
-  __u64 half_full;  // ring bytes in use
+  __u32 least_bytes;             // ring more than seven eighths full: up to this many
+  __u64 half_full;               // ring bytes in use
   __u64 three_quarters_full;
+  __u64 seven_eighths_full;
   __u64 wakeup_bytes;       // the reader is woken each time the fill crosses a multiple of this power of two; 0 = never
   __u64 announce_after_ns;  // skipped bytes are announced about this often while they flow
 };
-PODTAP_STATIC_ASSERT(sizeof(struct capture_settings) == 72, "capture_settings is padded by hand");
+PODTAP_STATIC_ASSERT(sizeof(struct capture_settings) == 80, "capture_settings is padded by hand");
 
 #endif  // PODTAP_BPF_SETTINGS_H_

@@ -9,9 +9,7 @@
 namespace podtap {
 namespace {
 
-// One round reads at most this many records before timers, mode and memory are looked at again.
-constexpr size_t kRecordsPerRound = 4096;
-constexpr size_t kRecordsPerLook = 16;  // between two looks at whether the sink keeps up
+constexpr size_t kRecordsPerLook = 64;  // between two looks at whether the sink keeps up
 constexpr size_t kEventsPerDelivery = 256;
 constexpr uint64_t kSecond = 1'000'000'000;
 constexpr int kLastRounds = 256;
@@ -62,7 +60,6 @@ size_t Pipeline::Read() {
     const size_t n = source_.Poll(*this, kRecordsPerLook);
     records += n;
     if (n < kRecordsPerLook) break;
-    Deliver();
   }
   return records;
 }

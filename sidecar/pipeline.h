@@ -30,6 +30,9 @@ using EventBatchHandler = std::function<void(std::span<const HttpEventPtr>)>;
 // `resumed`: another reader of this source went before; connections that it knew are joined late.
 class Pipeline final : private SegmentHandler, private HttpEventHandler, private InterestHandler {
  public:
+  // One round reads at most this many records before timers, mode and memory are looked at again.
+  static constexpr size_t kRecordsPerRound = 4096;
+
   Pipeline(const Config& config, Source& source, Counters& counters,
            std::function<std::string(uint64_t cgroup_id)> container_of, EventBatchHandler deliver,
            bool resumed = false);

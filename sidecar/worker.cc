@@ -183,6 +183,7 @@ void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pi
       requests.Clear();
       continue;
     }
+    if (records >= Pipeline::kRecordsPerRound) continue;  // there is more
     idle_rounds = records > 0 ? 0 : idle_rounds + 1;
     if (idle_rounds == kIdleRounds) {
       source.WakeOnNextRecord();

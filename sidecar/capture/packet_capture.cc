@@ -30,8 +30,10 @@ constexpr size_t kSmallestRing = 256 << 10;
 constexpr size_t kLargestRing = 1 << 30;
 constexpr long kCgroup2Magic = 0x63677270;
 constexpr size_t kMaxSlots = 1 << 20;
-// Above three quarters only the beginning of a turn is copied: enough for almost every HTTP head.
-constexpr size_t kHeadBytesWhenTight = 16 << 10;
+// Above three quarters only the beginning of a turn is copied: enough for most HTTP heads, so little that many short
+// transfers together do not fill the rest. Above seven eighths less: what is left is for start lines and first fields.
+constexpr size_t kHeadBytesWhenTight = 4 << 10;
+constexpr size_t kHeadBytesWhenTightest = 1 << 10;
 constexpr uint64_t kAnnounceAfterNs = 1'000'000'000;
 
 size_t RingBytes(size_t wanted) {
@@ -49,9 +51,11 @@ capture_settings MakeSettings(const PacketCapture::Options& options, uint64_t ta
   settings.own_cgroup_id = options.own_cgroup_id;
   settings.turn_bytes = ToU32(options.max_header_bytes + options.max_body_bytes);
   settings.head_bytes = ToU32(std::min(options.max_header_bytes, kHeadBytesWhenTight));
+  settings.least_bytes = ToU32(std::min(options.max_header_bytes, kHeadBytesWhenTightest));
   settings.early_bytes_per_second = ToU32(options.early_bytes_per_second);
   settings.half_full = ring_bytes / 2;
   settings.three_quarters_full = ring_bytes / 4 * 3;
+  settings.seven_eighths_full = ring_bytes / 8 * 7;
   settings.wakeup_bytes = ring_bytes / 8;
   settings.announce_after_ns = kAnnounceAfterNs;
   return settings;

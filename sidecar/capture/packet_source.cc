@@ -3,6 +3,7 @@
 
 #include <linux/bpf.h>
 
+#include "base/courtesy.h"
 #include "sidecar/capture/early_payload.h"
 #include "sidecar/capture/feedback_slots.h"
 #include "sidecar/capture/record_reader.h"
@@ -13,6 +14,11 @@ namespace {
 // The kernel writes to its end of the consumer's cache line for every record; the reader leaves it alone for this many
 // bytes.
 constexpr uint64_t kGiveBackBytes = 64 << 10;
+
+constexpr unsigned kRecordsPerPiece = 128;  // of work, base/courtesy.h
+
+// More of the ring waiting than this part is being behind.
+constexpr uint64_t kBehind = 4;
 
 template <typename Word>
 uint64_t Load(const Word& word) {
@@ -49,6 +55,7 @@ class PacketSource::Impl {
   EarlyPayload early_;
   uint64_t position_ = 0;    // in the ring: the next record
   uint64_t given_back_ = 0;  // what the kernel knows of it
+  Courtesy courtesy_{kRecordsPerPiece};
 
  private:
   void GiveBack() {
@@ -91,6 +98,7 @@ size_t PacketSource::Impl::Poll(SegmentHandler& handler, size_t max_records) {
     }
     position_ += size;
     if (position_ - given_back_ >= kGiveBackBytes) GiveBack();
+    courtesy_.Step(Load(*memory_.producer) - position_ > memory_.ring_bytes / kBehind);
   }
   GiveBack();
   __atomic_store_n(&memory_.reader->reading_position, PODTAP_NOT_READING, __ATOMIC_RELEASE);

@@ -2,7 +2,6 @@
 #include "sidecar/event/http_event.h"
 
 #include <array>
-#include <charconv>
 
 namespace podtap {
 namespace {
@@ -18,13 +17,6 @@ constexpr TagInfo kTags[] = {
 #undef X
 };
 static_assert(static_cast<unsigned>(Tag::kCount) <= 64, "TagSet holds 64 tags");
-
-template <int base>
-void AppendNumber(uint64_t value, std::string& out) {
-  std::array<char, 20> digits;
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value, base).ptr;
-  out.append(digits.data(), static_cast<size_t>(end - digits.data()));
-}
 
 // RFC 9113 section 7.
 constexpr std::string_view kHttp2Errors[] = {"NO_ERROR",
@@ -69,15 +61,20 @@ HttpEventPtr WithoutBodies(const HttpEvent& event) {
   return copy;
 }
 
-void AppendEventId(const HttpEvent& event, std::string_view run_id, std::string& out) {
-  out.append(run_id) += '-';
-  AppendNumber<16>(event.connection.id.value, out);
+void AppendEventId(const HttpEvent& event, std::string_view run_id, TextCursor& out) {
+  out += run_id;
+  out += '-';
+  out.Number(event.connection.id.value, 16);
   if (event.joined_as != 0) {
     out += '.';
-    AppendNumber<10>(event.joined_as, out);
+    out.Number(event.joined_as);
   }
   out += '-';
-  AppendNumber<10>(event.exchange, out);
+  out.Number(event.exchange);
+}
+void AppendEventId(const HttpEvent& event, std::string_view run_id, std::string& out) {
+  TextCursor cursor(out);
+  AppendEventId(event, run_id, cursor);
 }
 
 }  // namespace podtap

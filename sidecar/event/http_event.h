@@ -174,6 +174,7 @@ HttpEventPtr WithoutBodies(const HttpEvent& event);
 // is not 0. The run id is random per start of the sidecar,
 // so the id is unique across pods, nodes and restarts. An exchange inside one pod has two events, one per role, with
 // two ids.
+void AppendEventId(const HttpEvent& event, std::string_view run_id, TextCursor& out);
 void AppendEventId(const HttpEvent& event, std::string_view run_id, std::string& out);
 
 class HttpEventHandler {

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sidecar/http/exchange.h"
 
+#include "sidecar/event/new_event.h"
+
 namespace podtap {
 namespace {
 
@@ -62,7 +64,7 @@ size_t Exchange::CutBodies(MemoryBudget& budget) {
 
 Exchange Exchange::TakeResponse(MemoryBudget& budget) {
   Exchange other;
-  other.event = std::make_shared<HttpEvent>();
+  other.event = NewHttpEvent();
   HttpEvent& to = *other.event;
   to.connection = event->connection;
   std::swap(to.response, event->response);

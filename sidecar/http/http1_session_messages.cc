@@ -2,6 +2,7 @@
 // The part of Http1Session that knows what heads and ends of messages mean.
 #include <utility>
 
+#include "sidecar/event/new_event.h"
 #include "sidecar/http/http1_session.h"
 #include "sidecar/http/tolerant_head.h"
 
@@ -15,7 +16,7 @@ constexpr size_t kMaxInformational = 64;
 
 Exchange Http1Session::NewExchange() {
   Exchange exchange;
-  exchange.event = std::make_shared<HttpEvent>();
+  exchange.event = NewHttpEvent();
   return exchange;
 }
 
@@ -73,7 +74,9 @@ void Http1Session::EndResponseToHead() {
 }
 
 std::optional<MessageLength> Http1Session::OnResponseHead(const MessageReader::Head& head) {
-  HeaderList fields;
+  // The request it answers is known only afterwards: until then in a list that changes places with the event's.
+  thread_local HeaderList fields;
+  fields.Clear();
   Http1Head parsed;
   if (!Parse(MessageKind::kResponse, head, fields, parsed)) return std::nullopt;
   fruitless_turns_ = 0;
@@ -105,7 +108,7 @@ std::optional<MessageLength> Http1Session::OnResponseHead(const MessageReader::H
   event.reason = parsed.reason;
   event.response_version = parsed.version;
   if (!event.request.seen) event.version = parsed.version;
-  event.response.headers = std::move(fields);
+  std::swap(event.response.headers, fields);
   event.tags.Merge(TagsOf(parsed, length, head));
   if (switches_) event.tags.Add(Tag::kUpgrade);
   BeginMessage(*exchange, MessageKind::kResponse, head);

@@ -18,7 +18,7 @@ uint64_t Mix(uint64_t x) {
 }
 
 // All fields of a message in order, trailer fields behind header fields, as Suricata lists them.
-void AppendFields(std::string_view key, const HttpMessage& message, JsonObject& http, std::string& out) {
+void AppendFields(std::string_view key, const HttpMessage& message, JsonObject& http, TextCursor& out) {
   if (message.headers.empty() && message.trailers.empty()) return;
   http.Key(key);
   char before = '[';
@@ -26,9 +26,9 @@ void AppendFields(std::string_view key, const HttpMessage& message, JsonObject& 
     for (size_t i = 0; i < list->size(); ++i) {
       const auto [name, value] = (*list)[i];
       out += std::exchange(before, ',');
-      out += "{\"name\":";
+      out += R"({"name":)";
       AppendJsonString(name, out);
-      out += ",\"value\":";
+      out += R"(,"value":)";
       AppendJsonString(value, out);
       out += '}';
     }
@@ -36,7 +36,7 @@ void AppendFields(std::string_view key, const HttpMessage& message, JsonObject& 
   out += ']';
 }
 
-void AppendContentRange(std::string_view value, JsonObject& http, std::string& out) {
+void AppendContentRange(std::string_view value, JsonObject& http, TextCursor& out) {
   const ContentRange range = ParseContentRange(value);
   http.Key("content_range");
   JsonObject object(out);
@@ -48,7 +48,7 @@ void AppendContentRange(std::string_view value, JsonObject& http, std::string& o
 }
 
 // Each side's own reset; a code without a name is left out, as the schema has only names.
-void AppendHttp2(const Http2Stream& stream, JsonObject& http, std::string& out) {
+void AppendHttp2(const Http2Stream& stream, JsonObject& http, TextCursor& out) {
   http.Key("http2");
   JsonObject object(out);
   object.Number("stream_id", stream.id);
@@ -62,7 +62,7 @@ void AppendHttp2(const Http2Stream& stream, JsonObject& http, std::string& out) 
   object.End();
 }
 
-void AppendHttp(const HttpEvent& event, bool without_bodies, std::string& out) {
+void AppendHttp(const HttpEvent& event, bool without_bodies, TextCursor& out) {
   JsonObject http(out);
   const RequestFields request = FindRequestFields(event.request.headers);
   const ResponseFields response = FindResponseFields(event.response.headers);
@@ -100,7 +100,7 @@ void AppendHttp(const HttpEvent& event, bool without_bodies, std::string& out) {
   http.End();
 }
 
-void AppendTime(std::string_view key, const HttpEvent& event, Timestamp at, JsonObject& object, std::string& out) {
+void AppendTime(std::string_view key, const HttpEvent& event, Timestamp at, JsonObject& object, TextCursor& out) {
   if (!at) return;
   object.Key(key);
   out += '"';
@@ -109,7 +109,7 @@ void AppendTime(std::string_view key, const HttpEvent& event, Timestamp at, Json
 }
 
 void AppendSizes(std::string_view key, const HttpMessage& message, bool without_bodies, JsonObject& object,
-                 std::string& out) {
+                 TextCursor& out) {
   object.Key(key);
   JsonObject sizes(out);
   sizes.Number("header_bytes", message.header_bytes);
@@ -125,30 +125,35 @@ class EveEncoder : public Encoder {
   EveEncoder(Identity identity, bool strict)
       : run_id_(std::move(identity.run_id)), run_hash_(std::hash<std::string>()(run_id_)), strict_(strict) {
     std::string members;
-    JsonObject object(members);
-    object.StringIfAny("namespace", identity.namespace_name);
-    object.StringIfAny("pod", identity.pod);
-    object.StringIfAny("node", identity.node);
-    object.StringIfAny("service", identity.service);
+    {
+      TextCursor out(members);
+      JsonObject object(out);
+      object.StringIfAny("namespace", identity.namespace_name);
+      object.StringIfAny("pod", identity.pod);
+      object.StringIfAny("node", identity.node);
+      object.StringIfAny("service", identity.service);
+    }
     members[0] = ',';
     if (members.size() > 1) identity_members_ = std::move(members);
   }
 
-  void Encode(const HttpEvent& event, bool without_bodies, std::string& out) const override {
+  void Encode(const HttpEvent& event, bool without_bodies, std::string& to) const override {
+    TextCursor out(to);
     JsonObject record(out);
     record.Key("timestamp");
     out += '"';
     AppendEveTimestamp(event.wall, out);
     out += '"';
     record.Number("flow_id", FlowId(event));
-    record.String("event_type", "http");
-    record.String("src_ip", event.client().AddressText());
+    record.Word("event_type", "http");
+    Endpoint::AddressBuffer address;
+    record.Word("src_ip", event.client().AddressText(address));
     record.Number("src_port", event.client().port);
-    record.String("dest_ip", event.server().AddressText());
+    record.Word("dest_ip", event.server().AddressText(address));
     record.Number("dest_port", event.server().port);
-    record.String("proto", "TCP");
+    record.Word("proto", "TCP");
     record.Number("ip_v", event.server().is_v4() ? 4 : 6);
-    record.String("app_proto", event.http2 ? "http2" : "http");
+    record.Word("app_proto", event.http2 ? "http2" : "http");
     record.Number("tx_id", event.exchange == 0 ? 0 : event.exchange - 1);
     record.Key("http");
     AppendHttp(event, without_bodies, out);
@@ -169,13 +174,13 @@ class EveEncoder : public Encoder {
     return flow == 0 ? 1 : flow;
   }
 
-  void AppendPodtap(const HttpEvent& event, bool without_bodies, std::string& out) const {
+  void AppendPodtap(const HttpEvent& event, bool without_bodies, TextCursor& out) const {
     JsonObject podtap(out);
     podtap.Key("event_id");
     out += '"';
     AppendEventId(event, run_id_, out);
     out += '"';
-    podtap.String("role", event.connection.role == Role::kOpened ? "egress" : "ingress");
+    podtap.Word("role", event.connection.role == Role::kOpened ? "egress" : "ingress");
     podtap.Bool("loopback", event.connection.loopback);
     out += identity_members_;
     podtap.StringIfAny("container_id", event.container_id);
@@ -201,7 +206,7 @@ class EveEncoder : public Encoder {
     podtap.End();
   }
 
-  static void AppendGrpc(const HttpEvent& event, const GrpcCall& call, JsonObject& podtap, std::string& out) {
+  static void AppendGrpc(const HttpEvent& event, const GrpcCall& call, JsonObject& podtap, TextCursor& out) {
     podtap.Key("grpc");
     JsonObject grpc(out);
     grpc.StringIfAny("service", call.service);
@@ -220,16 +225,16 @@ class EveEncoder : public Encoder {
     grpc.End();
   }
 
-  static void AppendInformational(const HttpEvent& event, std::string& out) {
+  static void AppendInformational(const HttpEvent& event, TextCursor& out) {
     out += '[';
     for (size_t i = 0; i < event.informational.size(); ++i) {
       if (i != 0) out += ',';
-      AppendNumber(event.informational[i], out);
+      out.Number(event.informational[i]);
     }
     out += ']';
   }
 
-  static void AppendTags(TagSet tags, bool without_bodies, std::string& out) {
+  static void AppendTags(TagSet tags, bool without_bodies, TextCursor& out) {
     if (without_bodies) tags.Add(Tag::kBodiesDropped);
     out += '[';
     char before = 0;

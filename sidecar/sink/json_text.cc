@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sidecar/sink/json_text.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 
@@ -16,24 +17,44 @@ constexpr std::array<bool, 256> kPlain = [] {
   return plain;
 }();
 
-// Index of the first byte at or after `at` that does not stand for itself. Eight bytes a step: a byte below 0x20, above
-// 0x7f, or equal to a quote or backslash sets its high bit in `special`; a false alarm (behind a true one) only ends
-// the fast loop.
-size_t EndOfPlain(std::string_view text, size_t at) {
-  constexpr uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
-  for (; at + 8 <= text.size(); at += 8) {
-    uint64_t word;
-    std::memcpy(&word, text.data() + at, sizeof(word));
-    const uint64_t quote = word ^ (kOnes * '"'), backslash = word ^ (kOnes * '\\'), del = word ^ (kOnes * 0x7f);
-    const uint64_t special =
-        (word | (word - kOnes * 0x20) | (quote - kOnes) | (backslash - kOnes) | (del - kOnes)) & kHighs;
-    if (special != 0) break;
-  }
-  while (at < text.size() && kPlain[static_cast<uint8_t>(text[at])]) ++at;
-  return at;
+constexpr uint64_t kOnes = 0x0101010101010101, kHighs = 0x8080808080808080;
+
+// Not 0 if one of eight bytes may not stand for itself: below 0x20, above 0x7e, a quote or a backslash. A false alarm
+// (behind a true one) only ends the fast way.
+uint64_t Special(uint64_t word) {
+  const uint64_t quote = word ^ (kOnes * '"'), backslash = word ^ (kOnes * '\\'), del = word ^ (kOnes * 0x7f);
+  return (word | (word - kOnes * 0x20) | (quote - kOnes) | (backslash - kOnes) | (del - kOnes)) & kHighs;
 }
 
-void AppendEscape(uint8_t c, std::string& out) {
+struct Copied {
+  const char* from;
+  char* to;
+};
+
+// Copies what stands for itself from the front of [from, end) to `to`, where there is room for all of it, and says
+// where both ended. A last piece shorter than eight bytes is looked at together with those before it.
+[[gnu::always_inline]] inline Copied CopyPlain(const char* from, const char* end, char* to) {
+  const char* const start = from;
+  for (; end - from >= 8; from += 8, to += 8) {
+    uint64_t word;
+    std::memcpy(&word, from, sizeof(word));
+    if (Special(word) != 0) break;
+    std::memcpy(to, &word, sizeof(word));
+  }
+  if (end - from < 8 && end - start >= 8) {
+    uint64_t word;
+    std::memcpy(&word, end - 8, sizeof(word));
+    if (Special(word) == 0) {
+      to += end - from;
+      std::memcpy(to - 8, &word, sizeof(word));
+      return {end, to};
+    }
+  }
+  while (from != end && kPlain[static_cast<uint8_t>(*from)]) *to++ = *from++;
+  return {from, to};
+}
+
+void AppendEscape(uint8_t c, TextCursor& out) {
   switch (c) {
     case '"':
       out += "\\\"";
@@ -52,7 +73,7 @@ void AppendEscape(uint8_t c, std::string& out) {
       return;
     default:
       const char escape[] = {'\\', 'u', '0', '0', kHex[c >> 4], kHex[c & 15]};
-      out.append(escape, sizeof(escape));
+      out += std::string_view(escape, sizeof(escape));
   }
 }
 
@@ -88,55 +109,78 @@ size_t Utf8Length(std::string_view text, size_t at) {
   return continues(1) && continues(2) && continues(3) ? 4 : 0;
 }
 
-void AppendJsonString(std::string_view text, std::string& out) {
-  out += '"';
-  size_t at = 0;
-  while (true) {
-    const size_t end = EndOfPlain(text, at);
-    out.append(text, at, end - at);
-    if (end == text.size()) break;
-    at = end;
+namespace {
+
+// text[at] does not stand for itself; what is before it is written.
+void AppendWithEscapes(std::string_view text, size_t at, TextCursor& out) {
+  const char* const end = text.data() + text.size();
+  while (at != text.size()) {
     const auto c = static_cast<uint8_t>(text[at]);
     const size_t length = c < 0x80 ? 0 : Utf8Length(text, at);
+    const std::string_view sequence = text.substr(at, length);
     if (length == 0) {
       AppendEscape(c, out);
-      at += 1;
-    } else if (const auto sequence = text.substr(at, length); IsC1Control(sequence)) {
+    } else if (IsC1Control(sequence)) {
       AppendEscape(static_cast<uint8_t>(sequence[1]), out);
-      at += length;
     } else {
-      out.append(sequence);
-      at += length;
+      out += sequence;
     }
+    at += std::max<size_t>(length, 1);
+    const Copied copied = CopyPlain(text.data() + at, end, out.Room(text.size() - at));
+    at = static_cast<size_t>(copied.from - text.data());
+    out.MoveTo(copied.to);
   }
   out += '"';
 }
 
+}  // namespace
+
+void AppendJsonString(std::string_view text, TextCursor& out) {
+  char* const start = out.Room(text.size() + 2);
+  *start = '"';
+  const char* const end = text.data() + text.size();
+  const Copied copied = CopyPlain(text.data(), end, start + 1);
+  if (copied.from == end) [[likely]] {
+    *copied.to = '"';
+    out.MoveTo(copied.to + 1);
+    return;
+  }
+  out.MoveTo(copied.to);
+  AppendWithEscapes(text, static_cast<size_t>(copied.from - text.data()), out);
+}
+
+void AppendJsonString(std::string_view text, std::string& out) {
+  TextCursor cursor(out);
+  AppendJsonString(text, cursor);
+}
+
+void AppendBase64(std::string_view bytes, TextCursor& out) {
+  char* to = out.Room((bytes.size() + 2) / 3 * 4);
+  const auto* from = reinterpret_cast<const uint8_t*>(bytes.data());
+  const auto put = [&to](uint32_t pair) {
+    std::memcpy(to, kBase64Pairs[pair].data(), 2);
+    to += 2;
+  };
+  size_t left = bytes.size();
+  for (; left >= 3; left -= 3, from += 3) {
+    put(static_cast<uint32_t>(from[0]) << 4 | from[1] >> 4);
+    put(static_cast<uint32_t>(from[1] & 15) << 8 | from[2]);
+  }
+  if (left == 2) {
+    put(static_cast<uint32_t>(from[0]) << 4 | from[1] >> 4);
+    put(static_cast<uint32_t>(from[1] & 15) << 8);
+    to[-1] = '=';
+  } else if (left == 1) {
+    put(static_cast<uint32_t>(from[0]) << 4);
+    to[0] = to[1] = '=';
+    to += 2;
+  }
+  out.MoveTo(to);
+}
+
 void AppendBase64(std::string_view bytes, std::string& out) {
-  const size_t start = out.size();
-  const size_t size = (bytes.size() + 2) / 3 * 4;
-  out.resize_and_overwrite(start + size, [&](char* data, size_t) {  // libstdc++ 12 may tell a larger size than asked
-    char* to = data + start;
-    const auto* from = reinterpret_cast<const uint8_t*>(bytes.data());
-    const auto put = [&to](uint32_t pair) {
-      std::memcpy(to, kBase64Pairs[pair].data(), 2);
-      to += 2;
-    };
-    size_t left = bytes.size();
-    for (; left >= 3; left -= 3, from += 3) {
-      put(static_cast<uint32_t>(from[0]) << 4 | from[1] >> 4);
-      put(static_cast<uint32_t>(from[1] & 15) << 8 | from[2]);
-    }
-    if (left == 2) {
-      put(static_cast<uint32_t>(from[0]) << 4 | from[1] >> 4);
-      put(static_cast<uint32_t>(from[1] & 15) << 8);
-      to[-1] = '=';
-    } else if (left == 1) {
-      put(static_cast<uint32_t>(from[0]) << 4);
-      to[0] = to[1] = '=';
-    }
-    return start + size;
-  });
+  TextCursor cursor(out);
+  AppendBase64(bytes, cursor);
 }
 
 }  // namespace podtap

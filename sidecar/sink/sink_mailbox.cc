@@ -190,6 +190,11 @@ void SinkMailbox::Pause(Clock::time_point until) {
     batch_ready_.wait_until(lock, std::min(until, deadline_));
 }
 
+bool SinkMailbox::Crowded() {
+  const std::lock_guard lock(mutex_);
+  return queue_.crowded();
+}
+
 void SinkMailbox::Resolve(size_t n, Counter counter) {
   if (n == 0) return;
   const std::lock_guard lock(mutex_);

@@ -62,6 +62,8 @@ class SinkMailbox {
                     std::vector<HttpEventPtr>& out);
   // Rests until `until`, the deadline of a stop or being abandoned; ends early when the end is asked for.
   void Pause(Clock::time_point until);
+  // Events pile up.
+  bool Crowded();
   // `n` events in flight have met their end.
   void Resolve(size_t n, Counter counter);
   // Sleeps until `until`, an order, the deadline of a stop, or what poll() says of `fd` (-1: none); returns its

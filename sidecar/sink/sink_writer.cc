@@ -11,6 +11,7 @@ namespace podtap {
 namespace {
 
 constexpr size_t kBatchEvents = 1024;
+constexpr unsigned kEventsPerPiece = 64;   // of work, base/courtesy.h
 constexpr size_t kBatchBytes = 128 << 10;  // of events; encoded they become up to about twice that
 constexpr std::chrono::seconds kRotateAgain(5);
 constexpr std::chrono::seconds kSteady(1);  // a connection that lived this long is opened again without delay
@@ -25,7 +26,8 @@ SinkWriter::SinkWriter(SinkAddress address, uint64_t file_max_bytes, std::unique
       encoder_(std::move(encoder)),
       opener_(opener),
       mailbox_(mailbox),
-      counters_(counters) {}
+      counters_(counters),
+      courtesy_(kEventsPerPiece) {}
 
 Status SinkWriter::OpenFirst() {
   auto fd = opener_.Open(address_);
@@ -122,9 +124,11 @@ bool SinkWriter::LoadBatch() {
   batch_.Clear();
   batch_events_.clear();
   mailbox_.Take(kBatchEvents, kBatchBytes, batch_events_);
+  const bool behind = mailbox_.Crowded();
   for (const HttpEventPtr& event : batch_events_) {
     encoder_->Encode(*event, false, batch_.buffer());
     batch_.EndRecord();
+    courtesy_.Step(behind);
   }
   if (!is_datagram()) batch_events_.clear();
   return !batch_.done();

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/courtesy.h"
 #include "sidecar/sink/backoff.h"
 #include "sidecar/sink/descriptor.h"
 #include "sidecar/sink/record_batch.h"
@@ -57,6 +58,7 @@ class SinkWriter {
   Opener& opener_;
   SinkMailbox& mailbox_;
   SinkCounters counters_;
+  Courtesy courtesy_;
 
   Descriptor descriptor_;
   RecordBatch batch_;

@@ -6,15 +6,11 @@
 namespace podtap {
 namespace {
 
-void AppendNumber(unsigned value, int base, std::string& out) {
-  char digits[8];
-  const auto end = std::to_chars(digits, digits + sizeof(digits), value, base).ptr;
-  out.append(digits, end);
-}
+char* WriteNumber(unsigned value, int base, char* to) { return std::to_chars(to, to + 5, value, base).ptr; }
 
 // RFC 5952: lower case, no leading zeros, the longest run of two or more zero groups becomes "::" (the first of equal
 // runs).
-void AppendV6(const std::array<uint8_t, 16>& address, std::string& out) {
+char* WriteV6(const std::array<uint8_t, 16>& address, char* to) {
   unsigned groups[8];
   for (size_t i = 0; i < 8; ++i) groups[i] = static_cast<unsigned>(address[2 * i]) << 8 | address[2 * i + 1];
   int zeros_at = -1;
@@ -27,37 +23,41 @@ void AppendV6(const std::array<uint8_t, 16>& address, std::string& out) {
   }
   for (int i = 0; i < 8; ++i) {
     if (i == zeros_at) {
-      out += "::";
+      *to++ = ':';
+      *to++ = ':';
       i += zeros - 1;
       continue;
     }
     const bool after_zeros = zeros_at >= 0 && i == zeros_at + zeros;
-    if (i > 0 && !after_zeros) out += ':';
-    AppendNumber(groups[i], 16, out);
+    if (i > 0 && !after_zeros) *to++ = ':';
+    to = WriteNumber(groups[i], 16, to);
   }
+  return to;
 }
 
 }  // namespace
 
-std::string Endpoint::AddressText() const {
-  std::string out;
-  out.reserve(39);
+std::string_view Endpoint::AddressText(AddressBuffer& buffer) const {
+  char* to = buffer.data();
   if (!is_v4()) {
-    AppendV6(address, out);
-    return out;
+    to = WriteV6(address, to);
+  } else {
+    for (size_t i = 12; i < 16; ++i) {
+      if (i > 12) *to++ = '.';
+      to = WriteNumber(address[i], 10, to);
+    }
   }
-  for (int i = 12; i < 16; ++i) {
-    if (i > 12) out += '.';
-    AppendNumber(address[i], 10, out);
-  }
-  return out;
+  return {buffer.data(), static_cast<size_t>(to - buffer.data())};
+}
+
+std::string Endpoint::AddressText() const {
+  AddressBuffer buffer;
+  return std::string(AddressText(buffer));
 }
 
 std::string Endpoint::Text() const {
-  std::string out = is_v4() ? AddressText() : '[' + AddressText() + ']';
-  out += ':';
-  AppendNumber(port, 10, out);
-  return out;
+  const std::string out = is_v4() ? AddressText() : '[' + AddressText() + ']';
+  return out + ':' + std::to_string(port);
 }
 
 Endpoint Endpoint::V4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port) {

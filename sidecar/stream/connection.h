@@ -40,6 +40,9 @@ struct Endpoint {
   }
   // "10.0.0.7" or "2001:db8::1" (RFC 5952).
   std::string AddressText() const;
+  // The same without allocation, in `buffer`.
+  using AddressBuffer = std::array<char, 48>;
+  std::string_view AddressText(AddressBuffer& buffer) const;
   // "10.0.0.7:80" or "[2001:db8::1]:80".
   std::string Text() const;
   static Endpoint V4(uint8_t a, uint8_t b, uint8_t c, uint8_t d, uint16_t port);

@@ -177,8 +177,8 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
             number, unit = re.match(r"([\d.]+)(us|ms|s|m)", text).groups()
             return float(number) * {"us": 0.001, "ms": 1, "s": 1000, "m": 60000}[unit]
         return {"rate": float(re.search(r"Requests/sec:\s+([\d.]+)", out).group(1)),
-                "p50": milliseconds(re.search(r"50%\s+(\S+)", out).group(1)),
-                "p99": milliseconds(re.search(r"99%\s+(\S+)", out).group(1))}
+                "p50": milliseconds(re.search(r"\n\s+50%\s+(\S+)", out).group(1)),
+                "p99": milliseconds(re.search(r"\n\s+99%\s+(\S+)", out).group(1))}
 
     def paced(self, rate):
         clients = 10
