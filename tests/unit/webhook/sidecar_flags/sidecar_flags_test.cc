@@ -69,7 +69,7 @@ TEST(InjectedArguments, AreTakenByTheSidecarAsTheyAreWritten) {
   EXPECT_EQ(line->config.http.max_body_bytes, 4096u);
   EXPECT_EQ(TextOf(line->config.log_level), "debug");
   EXPECT_EQ(line->config.ring_bytes, 16u << 20);
-  EXPECT_EQ(line->config.drain_ms, 25000u);
+  EXPECT_EQ(line->config.drain_ms, 22000u);
   EXPECT_TRUE(line->config.keep_running);
   EXPECT_EQ(line->config.target.cgroup_root, "/host/cgroup");
   EXPECT_EQ(line->config.annotation_file, "/etc/podtap/annotations/mode");
