@@ -29,7 +29,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr std::chrono::milliseconds kLookDeadline(200);
-constexpr std::chrono::minutes kVersionInterval(10);
+constexpr std::chrono::milliseconds kVersionInterval(600000);
 
 std::string_view AccountOf(const json::object& pod) {
   const std::string_view name = TextMember(Spec(pod), "serviceAccountName");
@@ -255,28 +255,31 @@ class Cluster::Impl {
   asio::awaitable<void> WatchServerVersion() {
     Backoff backoff;
     for (;;) {
-      KubeRequest request;
-      request.target = "/version";
-      const KubeAnswer answer = co_await client_.Call(std::move(request));
-      boost::json::error_code error;
-      const json::value version = answer.ok() ? json::parse(answer.body, error) : json::value();
-      const std::string_view text = TextMember(version.if_object(), "gitVersion");
-      KubeRequest group;
-      group.target = "/apis/security.openshift.io/v1";
-      const KubeAnswer openshift = co_await client_.Call(std::move(group));
-      const bool said = openshift.ok() || openshift.status == 404 || openshift.status == 403;
-      if (answer.ok() && !text.empty() && said) {
-        nodes_.SetServerVersion(ParseMajorMinor(text));
-        openshift_ = openshift.ok();
-        if (!version_known_.exchange(true))
-          LOG(INFO) << "the API server is " << text << (openshift_ ? ", OpenShift" : "");
-        backoff.Reset();
-        co_await Sleep(kVersionInterval);
-      } else {
-        LOG(WARNING) << "asking for the API server's version: " << (said ? answer : openshift).Describe();
-        co_await Sleep(backoff.Next());
-      }
+      const bool known = co_await AskServerVersion();
+      if (known) backoff.Reset();
+      co_await Sleep(known ? kVersionInterval : backoff.Next());
     }
+  }
+
+  asio::awaitable<bool> AskServerVersion() {
+    KubeRequest request;
+    request.target = "/version";
+    const KubeAnswer answer = co_await client_.Call(std::move(request));
+    boost::json::error_code error;
+    const json::value version = answer.ok() ? json::parse(answer.body, error) : json::value();
+    const std::string_view text = TextMember(version.if_object(), "gitVersion");
+    KubeRequest group;
+    group.target = "/apis/security.openshift.io/v1";
+    const KubeAnswer openshift = co_await client_.Call(std::move(group));
+    const bool said = openshift.ok() || openshift.status == 404 || openshift.status == 403;
+    if (!answer.ok() || text.empty() || !said) {
+      LOG(WARNING) << "asking for the API server's version: " << (said ? answer : openshift).Describe();
+      co_return false;
+    }
+    nodes_.SetServerVersion(ParseMajorMinor(text));
+    openshift_ = openshift.ok();
+    if (!version_known_.exchange(true)) LOG(INFO) << "the API server is " << text << (openshift_ ? ", OpenShift" : "");
+    co_return true;
   }
 
   asio::awaitable<void> SurveyNowAndThen() {

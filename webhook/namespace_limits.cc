@@ -28,8 +28,7 @@ Amounts ReadAmounts(const json::object* from) {
 std::optional<NanoUnits> AmountOf(const Amounts& amounts, std::string_view name) {
   const auto at = amounts.find(name);
   if (at == amounts.end()) return std::nullopt;
-  const auto quantity = ParseQuantity(at->second);
-  return quantity ? std::optional<NanoUnits>(*quantity) : std::nullopt;
+  return ParseQuantity(at->second);
 }
 
 // A container's amount; a request that is left out is its limit.
@@ -222,7 +221,7 @@ std::string ExceededQuota(const json::object& pod, Shape shape, const NamespaceL
         }
       if (std::find(std::begin(kComputeResources), std::end(kComputeResources), name) == std::end(kComputeResources))
         continue;
-      const std::string which = "ResourceQuota " + quota.name + ": " + key;
+      std::string which = "ResourceQuota " + quota.name + ": " + key;
       // Whatever a quota counts, every container must state.
       if (Of(&resources, kind, name) == 0) return which + " must be stated";
       const auto hard = ParseQuantity(amount);
