@@ -138,7 +138,7 @@ def an_attacher_killed_under_load_leaves_nothing_behind():
         check(not attached(pod.cgroup), "nothing is attached before")
         process = bare_sidecar(pod, "--sink=file:/dev/null", "--admin_address=")
         worker, = machine.children_of(process.pid)
-        paced = load.Paced(pod, URL, 10000, 2)
+        paced = load.Paced(pod, URL, 20000, 2)
         time.sleep(0.8)
         os.kill(process.pid, signal.SIGKILL)
         killed = time.monotonic()
