@@ -22,6 +22,7 @@
 #include "sidecar/capture/packet_source.h"
 #include "sidecar/control_client.h"
 #include "sidecar/kernel_numbers.h"
+#include "sidecar/memory_pressure.h"
 #include "sidecar/pipeline.h"
 #include "sidecar/sandbox.h"
 #include "sidecar/sink/otlp_sink.h"
@@ -202,11 +203,22 @@ void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pi
     LOG(WARNING) << "end: " << left << " exchanges could not be sent in time";
 }
 
+// A worker that needs too much must end by its own limit and be replaced, not by the container's, which may take the
+// attacher with it.
+uint64_t DataLimitOfContainer(const Config& config) {
+  constexpr uint64_t kAttacher = 8 << 20, kLeast = 32 << 20;
+  const std::optional<uint64_t> limit = OwnMemoryLimit();
+  if (!limit) return UINT64_MAX;
+  const uint64_t others = config.ring_bytes + kAttacher;
+  return std::max(*limit > others ? *limit - others : 0, config.memory_limit_bytes + kLeast);
+}
+
 Status EnterSandbox(const WorkerInput& input) {
   const uint64_t max_data = input.config.memory_limit_bytes * 2 + kDataOverhead +
                             (input.config.sinks.size() - 1) * (kDataPerSink + input.config.sink_queue_bytes) +
                             input.config.sink_queue_bytes;
-  if (Status ok = DropPrivileges(input.attacher, max_data); !ok) return ok;
+  const uint64_t limit = std::min(max_data, DataLimitOfContainer(input.config));
+  if (Status ok = DropPrivileges(input.attacher, limit); !ok) return ok;
   const auto& sinks = input.config.sinks;
   const bool network = std::any_of(
       sinks.begin(), sinks.end(), [](const SinkConfig& sink) { return sink.address.kind == SinkAddress::Kind::kOtlp; });

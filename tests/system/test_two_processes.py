@@ -27,6 +27,11 @@ def status_of(pid):
         return {name: value.split() for name, value in (line.split(":", 1) for line in file)}
 
 
+def data_limit_of(pid):
+    with open(f"/proc/{pid}/limits", encoding="utf-8") as file:
+        return next(int(line[26:].split()[0]) for line in file if line.startswith("Max data size"))
+
+
 def descriptors_of(pid):
     """What each descriptor of a process is, and what the kernel tells about it."""
     found = {}
@@ -133,7 +138,7 @@ def an_attacher_killed_under_load_leaves_nothing_behind():
         check(not attached(pod.cgroup), "nothing is attached before")
         process = bare_sidecar(pod, "--sink=file:/dev/null", "--admin_address=")
         worker, = machine.children_of(process.pid)
-        paced = load.Paced(pod, URL, 10000, 2)
+        paced = load.Paced(pod, URL, 20000, 2)
         time.sleep(0.8)
         os.kill(process.pid, signal.SIGKILL)
         killed = time.monotonic()
@@ -370,6 +375,9 @@ def a_process_that_is_to_keep_running_stays_whatever_is_wrong():
                 if stayer.name in ("no-pod", "memory"):
                     wait_for(lambda s=stayer: s.admin.ask("GET", "/readyz").status == 200, f"{stayer.name}: it captures", 40, 0.2)
                     equal(stayer.admin.stats()["reason"], "", f"{stayer.name}: no reason any more")
+                if stayer.name == "memory":
+                    worker, = machine.children_of(stayer.process.pid)
+                    check(data_limit_of(worker) < 64 << 20, "the worker's own limit is below the container's")
             for stayer in stayers:
                 stayer.process.terminate()
                 equal(stayer.process.wait(timeout=10), 0, f"{stayer.name}: exit status after SIGTERM")

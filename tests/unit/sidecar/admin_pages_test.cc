@@ -7,8 +7,12 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <fstream>
 #include <functional>
+#include <iterator>
 #include <memory>
+#include <sstream>
+#include <string>
 
 namespace podtap {
 namespace {
@@ -101,6 +105,24 @@ TEST_F(AdminPagesTest, StatsHoldTheTenKeysAndTheRest) {
   EXPECT_NE(stats.find("\"EventLost\":7"), std::string::npos);
   EXPECT_NE(stats.find("\"cap_skb_ingress\":42"), std::string::npos);
   EXPECT_TRUE(stats.ends_with("}\n"));
+}
+
+TEST_F(AdminPagesTest, EveryMetricHasItsRowInTheDocument) {
+  std::ifstream file(PODTAP_SOURCE_DIR "/docs/events.md");
+  const std::string document((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::istringstream metrics(Ask("GET", "/metrics").body);
+  int rows = 0;
+  for (std::string line; std::getline(metrics, line);) {
+    if (!line.starts_with("# HELP ") || line.ends_with(" Lost.")) continue;  // the last: this test's own
+    const size_t name_end = line.find(' ', 7);
+    const std::string name = line.substr(7, name_end - 7), help = line.substr(name_end + 1);
+    const size_t at = document.find("| `" + name);
+    ASSERT_NE(at, std::string::npos) << "docs/events.md lacks " << name;
+    const std::string row = document.substr(at, document.find('\n', at) - at);
+    EXPECT_TRUE(row.ends_with("` | " + help + " |")) << row << "\nshould say: " << help;
+    ++rows;
+  }
+  EXPECT_GT(rows, 30);
 }
 
 TEST(SharedState, AReasonIsReadWhole) {
