@@ -55,6 +55,25 @@ namespace podtap {
     "Exchanges left out at the operator's wish, by reason.")                                                          \
   X(kEventsOtherRole, "podtap_events_skipped_total", "reason=\"mode\"",                                               \
     "Exchanges left out at the operator's wish, by reason.")                                                          \
+  X(kEventsSkippedPath, "podtap_events_skipped_total", "reason=\"path\"",                                             \
+    "Exchanges left out at the operator's wish, by reason.")                                                          \
+  X(kEventsSkippedMethod, "podtap_events_skipped_total", "reason=\"method\"",                                         \
+    "Exchanges left out at the operator's wish, by reason.")                                                          \
+  X(kEventsSkippedHost, "podtap_events_skipped_total", "reason=\"host\"",                                             \
+    "Exchanges left out at the operator's wish, by reason.")                                                          \
+  X(kEventsSkippedStatus, "podtap_events_skipped_total", "reason=\"status\"",                                         \
+    "Exchanges left out at the operator's wish, by reason.")                                                          \
+  X(kEventsSkippedPort, "podtap_events_skipped_total", "reason=\"port\"",                                             \
+    "Exchanges left out at the operator's wish, by reason.")                                                          \
+  X(kEventsSkippedSample, "podtap_events_skipped_total", "reason=\"sample_rate\"",                                    \
+    "Exchanges left out at the operator's wish, by reason.")                                                          \
+  X(kEventsSkippedRate, "podtap_events_skipped_total", "reason=\"max_exchanges_per_second\"",                         \
+    "Exchanges left out at the operator's wish, by reason.")                                                          \
+  X(kBodiesDecoded, "podtap_bodies_decoded_total", "", "Bodies whose content coding was undone.")                     \
+  X(kBodiesNotDecoded, "podtap_bodies_not_decoded_total", "",                                                         \
+    "Bodies whose content coding could not be undone, or not within its limits.")                                     \
+  X(kBodiesWithheld, "podtap_bodies_withheld_total", "", "Bodies that a rule applies to and that could not be read.") \
+  X(kBodiesLeftOut, "podtap_bodies_left_out_total", "", "Bodies of content types that are not kept.")                 \
   X(kBodiesCutByMemory, "podtap_bodies_cut_total", "reason=\"memory\"", "Bodies cut before their limit, by reason.")  \
   X(kConnectionsTls, "podtap_connections_by_protocol_total", "protocol=\"tls\"", "Connections by what they speak.")   \
   X(kConnectionsHttp1, "podtap_connections_by_protocol_total", "protocol=\"http1\"",                                  \

@@ -335,7 +335,7 @@ void Attacher::OnControl() {
     case ControlKind::kOpenFile: {
       if (message.value >= static_cast<uint64_t>(NamedFile::kCount))
         return Answer(message.id, EnvironmentError("no such file"));
-      const auto file = OpenNamedFile(config_.otlp, static_cast<NamedFile>(message.value));
+      const auto file = OpenNamedFile(config_, static_cast<NamedFile>(message.value));
       if (!file) return Answer(message.id, std::unexpected(file.error()));
       return Answer(message.id, {}, file->get());
     }

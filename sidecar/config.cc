@@ -9,6 +9,7 @@
 #include <bit>
 #include <charconv>
 #include <cstdlib>
+#include <tuple>
 
 #include "base/json_line.h"
 
@@ -52,6 +53,28 @@ DEFINE_uint64(memory_limit_bytes, 24 << 20,
 DEFINE_uint64(ring_bytes, 8 << 20, "Size of the ring between kernel and podtap; a power of two, at least 256 KiB.");
 DEFINE_string(redact_headers, "authorization,proxy-authorization,cookie,set-cookie,x-api-key",
               "Headers whose values become ***; a comma list.");
+DEFINE_string(redact_query, "", "Parameters of URLs whose values become ***; a comma list.");
+DEFINE_string(redact_json_fields, "",
+              "Fields of JSON and form bodies, at any depth, whose values become ***; a comma list.");
+DEFINE_string(redact_hash_key_file, "",
+              "A file with a key of at least 16 bytes: masks get a short keyed hash of what they hide, ***:<hash>.");
+DEFINE_bool(decode_bodies, false, "Undo gzip, deflate, br and zstd of text bodies; not for eve-strict.");
+DEFINE_uint64(decode_max_bytes, 1 << 20, "Keep this much of a decoded body.");
+DEFINE_string(keep_body_content_types, "", "Keep only bodies of these media types, a comma list of globs: text/*.");
+DEFINE_string(include_paths, "", "Only exchanges with these paths, a comma list of globs: /api/**.");
+DEFINE_string(exclude_paths, "", "No exchanges with these paths.");
+DEFINE_string(include_methods, "", "Only exchanges with these methods, a comma list.");
+DEFINE_string(exclude_methods, "", "No exchanges with these methods.");
+DEFINE_string(include_hosts, "", "Only exchanges with these hosts, a comma list of globs: *.shop.example.");
+DEFINE_string(exclude_hosts, "", "No exchanges with these hosts.");
+DEFINE_string(include_statuses, "", "Only exchanges answered with these statuses, a comma list: 404,5xx.");
+DEFINE_string(exclude_statuses, "", "No exchanges answered with these statuses.");
+DEFINE_string(include_ports, "", "Only exchanges with servers on these ports, a comma list: 80,8000-8999.");
+DEFINE_string(exclude_ports, "", "No exchanges with servers on these ports.");
+DEFINE_string(include_user_agents, "", "Only exchanges of these user agents, a comma list of globs: curl/**.");
+DEFINE_string(exclude_user_agents, "", "No exchanges of these user agents.");
+DEFINE_double(sample_rate, 1, "The share of exchanges that is let through, 0 to 1.");
+DEFINE_uint64(max_exchanges_per_second, 0, "Let at most so many exchanges through, fairly over connections; 0 = all.");
 DEFINE_string(ignore_user_agents, "kube-probe/", "Leave out exchanges of user agents that begin so; a comma list.");
 DEFINE_string(
     admin_address, "unix:/run/podtap/admin.sock",
@@ -128,6 +151,7 @@ Status CheckRanges() {
       {"otlp_max_retry_ms", FLAGS_otlp_max_retry_ms, 0, 24 * kHour},
       {"sink_queue_events", FLAGS_sink_queue_events, 1, 1 << 20},
       {"sink_queue_bytes", FLAGS_sink_queue_bytes, 65536, 1 << 30},
+      {"decode_max_bytes", FLAGS_decode_max_bytes, 1024, kMaxBodyBytes},
       {"cgroup_wait_ms", FLAGS_cgroup_wait_ms, 0, 24 * kHour},
       {"drain_ms", FLAGS_drain_ms, 0, 24 * kHour},
       {"shutdown_timeout_ms", FLAGS_shutdown_timeout_ms, 0, kHour},
@@ -189,6 +213,48 @@ Result<OtlpSettings> OtlpFromFlags() {
   return otlp;
 }
 
+std::vector<std::string> Lower(std::vector<std::string> items) {
+  for (std::string& item : items)
+    for (char& c : item)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
+  return items;
+}
+
+Result<PolicySettings> PolicyFromFlags() {
+  PolicySettings policy;
+  policy.redact_query = SplitList(FLAGS_redact_query);
+  policy.bodies.redact_fields = SplitList(FLAGS_redact_json_fields);
+  policy.bodies.decode = FLAGS_decode_bodies;
+  policy.bodies.limits.max_bytes = FLAGS_decode_max_bytes;
+  policy.bodies.keep_types = Lower(SplitList(FLAGS_keep_body_content_types));
+  FilterSettings& filter = policy.filter;
+  filter.include_paths = SplitList(FLAGS_include_paths);
+  filter.exclude_paths = SplitList(FLAGS_exclude_paths);
+  filter.include_methods = SplitList(FLAGS_include_methods);
+  filter.exclude_methods = SplitList(FLAGS_exclude_methods);
+  filter.include_hosts = Lower(SplitList(FLAGS_include_hosts));
+  filter.exclude_hosts = Lower(SplitList(FLAGS_exclude_hosts));
+  filter.include_user_agents = SplitList(FLAGS_include_user_agents);
+  filter.exclude_user_agents = SplitList(FLAGS_exclude_user_agents);
+  for (auto [flag, value, ranges] : {std::tuple{"include_statuses", &FLAGS_include_statuses, &filter.include_statuses},
+                                     {"exclude_statuses", &FLAGS_exclude_statuses, &filter.exclude_statuses}}) {
+    auto parsed = ParseStatuses(flag, SplitList(*value));
+    if (!parsed) return std::unexpected(parsed.error());
+    *ranges = *std::move(parsed);
+  }
+  for (auto [flag, value, ranges] : {std::tuple{"include_ports", &FLAGS_include_ports, &filter.include_ports},
+                                     {"exclude_ports", &FLAGS_exclude_ports, &filter.exclude_ports}}) {
+    auto parsed = ParsePorts(flag, SplitList(*value));
+    if (!parsed) return std::unexpected(parsed.error());
+    *ranges = *std::move(parsed);
+  }
+  if (!(FLAGS_sample_rate >= 0 && FLAGS_sample_rate <= 1))
+    return UsageError("--sample_rate=" + std::to_string(FLAGS_sample_rate) + " is out of range; use 0 to 1");
+  policy.sample_rate = FLAGS_sample_rate;
+  policy.max_exchanges_per_second = FLAGS_max_exchanges_per_second;
+  return policy;
+}
+
 // The flags as one Config; the environment where a flag leaves room for it.
 Result<Config> ConfigFromFlags() {
   Config config;
@@ -231,6 +297,13 @@ Result<Config> ConfigFromFlags() {
   config.ring_bytes = static_cast<uint32_t>(FLAGS_ring_bytes);
   config.redact_headers = SplitList(FLAGS_redact_headers);
   config.ignore_user_agents = SplitList(FLAGS_ignore_user_agents);
+  auto policy = PolicyFromFlags();
+  if (!policy) return std::unexpected(policy.error());
+  config.policy = *std::move(policy);
+  config.policy.bodies.keep_wire_bodies =
+      std::any_of(config.sinks.begin(), config.sinks.end(),
+                  [](const SinkConfig& sink) { return sink.format == Format::kEveStrict; });
+  config.redact_hash_key_file = FLAGS_redact_hash_key_file;
 
   config.admin_addresses = SplitList(FLAGS_admin_address);
   config.annotation_file = FLAGS_annotation_file;
@@ -297,6 +370,20 @@ bool Mentions(int argc, const char* const* argv, std::string_view flag) {
 bool IsDefault(const char* flag) {
   gflags::CommandLineFlagInfo info;
   return !gflags::GetCommandLineFlagInfo(flag, &info) || info.is_default;
+}
+
+template <typename Range>
+std::vector<std::string> TextsOf(const std::vector<Range>& ranges) {
+  std::vector<std::string> texts;
+  for (const Range& range : ranges)
+    texts.push_back(range.low == range.high ? std::to_string(range.low)
+                                            : std::to_string(range.low) + "-" + std::to_string(range.high));
+  return texts;
+}
+
+std::string ShareText(double share) {
+  char text[32];
+  return {text, std::to_chars(text, text + sizeof(text), share).ptr};
 }
 
 std::vector<std::string> NamesOf(const OtlpSettings::Pairs& pairs) {
@@ -394,6 +481,21 @@ std::string Config::Json() const {
   line.Number("stream_interval_s", http.stream_interval_ns / 1'000'000'000);
   line.Number("idle_timeout_ms", http.idle_timeout_ns / 1'000'000).Number("memory_limit_bytes", memory_limit_bytes);
   line.Number("ring_bytes", ring_bytes).List("redact_headers", redact_headers);
+  line.List("redact_query", policy.redact_query).List("redact_json_fields", policy.bodies.redact_fields);
+  line.Text("redact_hash_key_file", redact_hash_key_file).Bool("decode_bodies", policy.bodies.decode);
+  line.Number("decode_max_bytes", policy.bodies.limits.max_bytes);
+  line.List("keep_body_content_types", policy.bodies.keep_types);
+  line.List("include_paths", policy.filter.include_paths).List("exclude_paths", policy.filter.exclude_paths);
+  line.List("include_methods", policy.filter.include_methods).List("exclude_methods", policy.filter.exclude_methods);
+  line.List("include_hosts", policy.filter.include_hosts).List("exclude_hosts", policy.filter.exclude_hosts);
+  line.List("include_user_agents", policy.filter.include_user_agents);
+  line.List("exclude_user_agents", policy.filter.exclude_user_agents);
+  line.List("include_statuses", TextsOf(policy.filter.include_statuses));
+  line.List("exclude_statuses", TextsOf(policy.filter.exclude_statuses));
+  line.List("include_ports", TextsOf(policy.filter.include_ports));
+  line.List("exclude_ports", TextsOf(policy.filter.exclude_ports));
+  line.Raw("sample_rate", ShareText(policy.sample_rate));
+  line.Number("max_exchanges_per_second", policy.max_exchanges_per_second);
   line.List("ignore_user_agents", ignore_user_agents).List("admin_address", admin_addresses);
   line.Text("annotation_file", annotation_file).Text("log_level", TextOf(log_level));
   line.Number("stats_interval_s", stats_interval_s).Number("max_worker_cpu_percent", max_worker_cpu_percent);

@@ -44,6 +44,8 @@ struct Config {
   uint32_t ring_bytes = 8 << 20;  // a power of two and a multiple of the page size
   std::vector<std::string> redact_headers;
   std::vector<std::string> ignore_user_agents;
+  PolicySettings policy;  // without its key, which the worker reads from:
+  std::string redact_hash_key_file;
 
   std::vector<std::string> admin_addresses;
   std::string annotation_file;

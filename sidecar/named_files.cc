@@ -19,8 +19,23 @@ constexpr const char* kSystemBundles[] = {"/etc/ssl/certs/ca-certificates.crt", 
 
 std::string_view FlagOf(NamedFile file) {
   static constexpr std::string_view kFlags[] = {"--token_file", "--otlp_ca_file", "--otlp_client_certificate_file",
-                                                "--otlp_client_key_file"};
+                                                "--otlp_client_key_file", "--redact_hash_key_file"};
   return kFlags[static_cast<size_t>(file)];
+}
+
+const std::string& PathOf(const Config& config, NamedFile file) {
+  switch (file) {
+    case NamedFile::kToken:
+      return config.otlp.token_file;
+    case NamedFile::kCaBundle:
+      return config.otlp.ca_file;
+    case NamedFile::kClientCertificate:
+      return config.otlp.client_certificate_file;
+    case NamedFile::kClientKey:
+      return config.otlp.client_key_file;
+    default:
+      return config.redact_hash_key_file;
+  }
 }
 
 Result<UniqueFd> OpenRegular(const std::string& path, std::string_view flag) {
@@ -41,8 +56,8 @@ Result<UniqueFd> OpenSystemBundle() {
   return EnvironmentError("this system has no CA certificates; install ca-certificates or give --otlp_ca_file");
 }
 
-Result<std::string> Read(const OtlpSettings& settings, NamedFile file) {
-  const auto fd = OpenNamedFile(settings, file);
+Result<std::string> Read(const Config& config, NamedFile file) {
+  const auto fd = OpenNamedFile(config, file);
   if (!fd) return std::unexpected(fd.error());
   std::string text;
   char part[16384];
@@ -53,14 +68,22 @@ Result<std::string> Read(const OtlpSettings& settings, NamedFile file) {
 
 }  // namespace
 
-Result<UniqueFd> OpenNamedFile(const OtlpSettings& settings, NamedFile file) {
-  const std::string& path = settings.PathOf(file);
+Result<UniqueFd> OpenNamedFile(const Config& config, NamedFile file) {
+  const std::string& path = PathOf(config, file);
   if (!path.empty()) return OpenRegular(path, FlagOf(file));
   if (file == NamedFile::kCaBundle) return OpenSystemBundle();
   return EnvironmentError("no file is configured as " + std::string(FlagOf(file)));
 }
 
 Status CheckNamedFiles(const Config& config) {
+  constexpr size_t kShortestKey = 16;
+  if (!config.redact_hash_key_file.empty()) {
+    const auto key = Read(config, NamedFile::kHashKey);
+    if (!key) return std::unexpected(key.error());
+    if (key->size() < kShortestKey)
+      return EnvironmentError("--redact_hash_key_file: " + config.redact_hash_key_file +
+                              " holds less than 16 bytes, which could be guessed");
+  }
   const auto is = [](bool tls) {
     return [tls](const SinkConfig& sink) {
       return sink.address.kind == SinkAddress::Kind::kOtlp && (!tls || sink.address.path.starts_with("https://"));
@@ -69,9 +92,9 @@ Status CheckNamedFiles(const Config& config) {
   const auto& sinks = config.sinks;
   if (std::none_of(sinks.begin(), sinks.end(), is(false))) return {};
   if (!config.otlp.token_file.empty())
-    if (auto token = OpenNamedFile(config.otlp, NamedFile::kToken); !token) return std::unexpected(token.error());
+    if (auto token = OpenNamedFile(config, NamedFile::kToken); !token) return std::unexpected(token.error());
   if (std::none_of(sinks.begin(), sinks.end(), is(true))) return {};
-  const FileReader read = [&](NamedFile file) { return Read(config.otlp, file); };
+  const FileReader read = [&](NamedFile file) { return Read(config, file); };
   if (auto context = ReadSslContext(config.otlp, read); !context) return std::unexpected(context.error());
   return {};
 }

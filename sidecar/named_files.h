@@ -10,7 +10,7 @@
 namespace podtap {
 
 // Read-only; regular files only. Symbolic links are followed: Kubernetes mounts secrets as such.
-Result<UniqueFd> OpenNamedFile(const OtlpSettings& settings, NamedFile file);
+Result<UniqueFd> OpenNamedFile(const Config& config, NamedFile file);
 
 // Whether those that the configured sinks will ask for can be read, and certificates and keys are what they should be.
 Status CheckNamedFiles(const Config& config);

@@ -20,6 +20,7 @@ SessionTable::Options SessionOptions(const Config& config, std::function<std::st
           .mode = config.mode,
           .ignore_user_agents = config.ignore_user_agents,
           .redact_headers = config.redact_headers,
+          .policy = config.policy,
           .container_of = std::move(container_of)};
 }
 

@@ -245,9 +245,18 @@ int Capture(const WorkerInput& input, Requests& requests, ControlClient& control
     }
     sinks.Add(*std::move(sink));
   }
+  Config config = input.config;
+  if (!config.redact_hash_key_file.empty()) {
+    auto key = control.ReadFile(NamedFile::kHashKey);
+    if (!key) {
+      LOG(ERROR) << key.error().message;
+      return key.error().exit_code;
+    }
+    config.policy.hash_key = *std::move(key);
+  }
   PacketSource source(input.capture->memory(), input.shared.counters);
   Pipeline pipeline(
-      input.config, source, input.shared.counters, [&](uint64_t cgroup_id) { return control.ContainerOf(cgroup_id); },
+      config, source, input.shared.counters, [&](uint64_t cgroup_id) { return control.ContainerOf(cgroup_id); },
       [&](std::span<const HttpEventPtr> events) {
         tails.Push(events);
         sinks.Push(events);

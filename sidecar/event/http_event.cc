@@ -57,6 +57,8 @@ HttpEventPtr WithoutBodies(const HttpEvent& event) {
   // An assignment would keep the memory.
   std::string().swap(copy->request.body);
   std::string().swap(copy->response.body);
+  copy->request.wire_body.reset();
+  copy->response.wire_body.reset();
   copy->tags.Add(Tag::kBodiesDropped);
   return copy;
 }

@@ -17,39 +17,43 @@
 namespace podtap {
 
 // The closed list of tags. X(enumerator, text, meaning).
-#define PODTAP_TAGS(X)                                                                                                \
-  X(kTruncated, "truncated",                                                                                          \
-    "A body was longer than the body limit; its first bytes are here, its full size is told.")                        \
-  X(kTruncatedMemory, "truncated_memory", "A body was cut because the memory limit was reached.")                     \
-  X(kBodiesDropped, "bodies_dropped",                                                                                 \
-    "Sent without bodies: the datagram did not fit, or the queue to the sink was full.")                              \
-  X(kHeadersTruncated, "headers_truncated",                                                                           \
-    "The head was longer than the header limit; the fields up to it are here.")                                       \
-  X(kBodyIncomplete, "body_incomplete", "The connection ended before the announced end of a body.")                   \
-  X(kHeadIncomplete, "head_incomplete", "The connection ended, or bytes were lost, inside a head.")                   \
-  X(kMalformed, "malformed", "A head, chunk or frame broke the grammar of its RFC and was read tolerantly.")          \
-  X(kAmbiguousLength, "ambiguous_length", "Several or conflicting body lengths (request smuggling looks like this).") \
-  X(kUnrequested, "unrequested", "A response without a request.")                                                     \
-  X(kUnanswered, "unanswered", "The connection ended before a response.")                                             \
-  X(kJoinedLate, "joined_late", "The connection was already open when capture started.")                              \
-  X(kLost, "lost", "Bytes of this exchange were lost between the kernel and podtap.")                                 \
-  X(kReset, "reset", "The connection, or the HTTP/2 stream, was reset during the exchange.")                          \
-  X(kTimeout, "timeout", "The exchange was unfinished for longer than the idle timeout and was emitted as it was.")   \
-  X(kShutdown, "shutdown", "podtap ended during the exchange.")                                                       \
-  X(kForgotten, "forgotten", "The connection or exchange was given up to stay within limits.")                        \
-  X(kTcpConflict, "tcp_conflict", "Two versions of one range of the stream, or a segment the kernel did not accept.") \
-  X(kUpgrade, "upgrade",                                                                                              \
-    "The connection, or the HTTP/2 stream, changed protocol after this exchange (101, or CONNECT with 2xx).")         \
-  X(kEarlyResponse, "early_response", "The response began before the request was complete.")                          \
-  X(kHttp09, "http09", "A request line without a version (HTTP/0.9).")                                                \
-  X(kUnpaired, "unpaired",                                                                                            \
-    "Bytes were lost nearby and nobody can say what this request or response belongs to; it stands alone.")           \
-  X(kResynchronised, "resynchronised",                                                                                \
-    "Messages before it were lost; request and response were paired again at a pause of the connection.")             \
-  X(kHeadersUnknown, "headers_unknown",                                                                               \
-    "Header fields are missing: they refer to a compression table from before the capture or a loss (HTTP/2).")       \
-  X(kPushed, "pushed", "The server sent this response unasked; the request is the one it promised (HTTP/2).")         \
-  X(kInterim, "interim", "The stream goes on: what it was so far, without bodies. Its final record comes at its end.")
+#define PODTAP_TAGS(X)                                                                                                 \
+  X(kTruncated, "truncated",                                                                                           \
+    "A body was longer than the body limit; its first bytes are here, its full size is told.")                         \
+  X(kTruncatedMemory, "truncated_memory", "A body was cut because the memory limit was reached.")                      \
+  X(kBodiesDropped, "bodies_dropped",                                                                                  \
+    "Sent without bodies: the datagram did not fit, or the queue to the sink was full.")                               \
+  X(kHeadersTruncated, "headers_truncated",                                                                            \
+    "The head was longer than the header limit; the fields up to it are here.")                                        \
+  X(kBodyIncomplete, "body_incomplete", "The connection ended before the announced end of a body.")                    \
+  X(kHeadIncomplete, "head_incomplete", "The connection ended, or bytes were lost, inside a head.")                    \
+  X(kMalformed, "malformed", "A head, chunk or frame broke the grammar of its RFC and was read tolerantly.")           \
+  X(kAmbiguousLength, "ambiguous_length", "Several or conflicting body lengths (request smuggling looks like this).")  \
+  X(kUnrequested, "unrequested", "A response without a request.")                                                      \
+  X(kUnanswered, "unanswered", "The connection ended before a response.")                                              \
+  X(kJoinedLate, "joined_late", "The connection was already open when capture started.")                               \
+  X(kLost, "lost", "Bytes of this exchange were lost between the kernel and podtap.")                                  \
+  X(kReset, "reset", "The connection, or the HTTP/2 stream, was reset during the exchange.")                           \
+  X(kTimeout, "timeout", "The exchange was unfinished for longer than the idle timeout and was emitted as it was.")    \
+  X(kShutdown, "shutdown", "podtap ended during the exchange.")                                                        \
+  X(kForgotten, "forgotten", "The connection or exchange was given up to stay within limits.")                         \
+  X(kTcpConflict, "tcp_conflict", "Two versions of one range of the stream, or a segment the kernel did not accept.")  \
+  X(kUpgrade, "upgrade",                                                                                               \
+    "The connection, or the HTTP/2 stream, changed protocol after this exchange (101, or CONNECT with 2xx).")          \
+  X(kEarlyResponse, "early_response", "The response began before the request was complete.")                           \
+  X(kHttp09, "http09", "A request line without a version (HTTP/0.9).")                                                 \
+  X(kUnpaired, "unpaired",                                                                                             \
+    "Bytes were lost nearby and nobody can say what this request or response belongs to; it stands alone.")            \
+  X(kResynchronised, "resynchronised",                                                                                 \
+    "Messages before it were lost; request and response were paired again at a pause of the connection.")              \
+  X(kHeadersUnknown, "headers_unknown",                                                                                \
+    "Header fields are missing: they refer to a compression table from before the capture or a loss (HTTP/2).")        \
+  X(kPushed, "pushed", "The server sent this response unasked; the request is the one it promised (HTTP/2).")          \
+  X(kInterim, "interim", "The stream goes on: what it was so far, without bodies. Its final record comes at its end.") \
+  X(kDecoded, "decoded", "A body is shown as it was before its content coding (gzip, deflate, br, zstd).")             \
+  X(kBodyWithheld, "body_withheld",                                                                                    \
+    "A body that a redaction rule applies to could not be read as text; its bytes did not leave.")                     \
+  X(kBodyLeftOut, "body_left_out", "A body of a content type that is not kept.")
 
 enum class Tag : uint8_t {
 #define X(enumerator, text, meaning) enumerator,
@@ -90,8 +94,10 @@ struct HttpMessage {
   uint64_t missing_bytes = 0;   // of head and body: lost, never seen (not those skipped past the body limit)
   uint32_t unknown_fields = 0;  // header and trailer fields that could not be decoded (HTTP/2, tag headers_unknown)
   bool finished = false;        // its end was seen
-  Timestamp start;              // first byte
-  Timestamp end;                // last byte
+  bool body_decoded = false;    // `body` is what a content coding was undone to
+  std::shared_ptr<const std::string> wire_body{};  // then: the body as it was, where a record must have that
+  Timestamp start;                               // first byte
+  Timestamp end;                                 // last byte
 };
 
 // What only HTTP/2 has. Error codes are those of RST_STREAM frames, by who sent them (RFC 9113 section 7).

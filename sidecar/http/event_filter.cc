@@ -30,17 +30,17 @@ bool EventFilter::Ignores(const HttpEvent& event) const {
                      [agent](const std::string& prefix) { return !prefix.empty() && agent.starts_with(prefix); });
 }
 
-void EventFilter::Redact(HttpEvent& event) const {
+void EventFilter::Redact(HttpEvent& event, const Mask& mask) const {
   if (redact_headers_.empty()) return;
   // Only a message that says so can have bent names.
   const bool bent = !event.tags.empty();
-  Redact(event.request.headers, bent);
-  Redact(event.request.trailers, bent);
-  Redact(event.response.headers, bent);
-  Redact(event.response.trailers, bent);
+  Redact(event.request.headers, bent, mask);
+  Redact(event.request.trailers, bent, mask);
+  Redact(event.response.headers, bent, mask);
+  Redact(event.response.trailers, bent, mask);
 }
 
-void EventFilter::Redact(HeaderList& fields, bool bent) const {
+void EventFilter::Redact(HeaderList& fields, bool bent, const Mask& mask) const {
   std::string straight;
   for (size_t i = 0, n = fields.size(); i < n; ++i) {
     std::string_view name = fields[i].name;
@@ -51,7 +51,8 @@ void EventFilter::Redact(HeaderList& fields, bool bent) const {
     }
     if ((redact_sizes_ & SizeBit(name.size())) == 0) continue;  // most names, on the hot path
     const auto secret = [name](const std::string& other) { return EqualsIgnoreCase(name, other); };
-    if (std::any_of(redact_headers_.begin(), redact_headers_.end(), secret)) fields.SetValue(i, "***");
+    if (std::any_of(redact_headers_.begin(), redact_headers_.end(), secret))
+      fields.SetValue(i, mask.has_key() ? mask(fields[i].value) : "***");
   }
 }
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "sidecar/event/http_event.h"
+#include "sidecar/policy/mask.h"
 
 namespace podtap {
 
@@ -20,8 +21,8 @@ class EventFilter {
 
   // Whether the request's User-Agent begins with an ignored prefix.
   bool Ignores(const HttpEvent& event) const;
-  // Values of the named fields, in headers and trailers of both messages, become "***".
-  void Redact(HttpEvent& event) const;
+  // Values of the named fields, in headers and trailers of both messages, become what `mask` makes of them: "***".
+  void Redact(HttpEvent& event, const Mask& mask) const;
   // Asks once per cgroup id; while the answer is empty again every ten seconds, for it may be known later.
   const std::string& ContainerOfCgroup(uint64_t cgroup_id, Timestamp now);
 
@@ -33,7 +34,7 @@ class EventFilter {
     Timestamp asked;
   };
   // `bent`: names may hold bytes that do not belong there; they are compared without those.
-  void Redact(HeaderList& fields, bool bent) const;
+  void Redact(HeaderList& fields, bool bent, const Mask& mask) const;
 
   const std::vector<std::string> ignore_user_agents_;
   const std::vector<std::string> redact_headers_;

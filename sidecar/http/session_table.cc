@@ -110,9 +110,11 @@ void SessionTable::Impl::Emit(std::shared_ptr<HttpEvent> event) {
   event->exchange = ++entry.exchanges;
   event->joined_as = entry.joined_as;
   if (filter_.Ignores(*event)) return counters_.Add(Counter::kEventsIgnoredUserAgent);
+  if (!policy_.Admits(*event)) return;
   event->wall = clock_.At(event->at());
   event->container_id = filter_.ContainerOfCgroup(event->connection.cgroup_id, event->at());
-  filter_.Redact(*event);
+  filter_.Redact(*event, policy_.mask());
+  policy_.Apply(*event);
   counters_.Add(Counter::kEventsEmitted);
   if (!event->complete) counters_.Add(Counter::kEventsIncomplete);
   events_.OnHttpEvent(std::move(event));

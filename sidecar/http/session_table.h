@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "sidecar/http/session.h"
+#include "sidecar/policy/policy.h"
 
 namespace podtap {
 
@@ -30,6 +31,7 @@ class SessionTable : public StreamEventHandler {
     Mode mode = Mode::kIngress;
     std::vector<std::string> ignore_user_agents;  // prefixes
     std::vector<std::string> redact_headers;  // names; their values become "***" before anything else sees the event
+    PolicySettings policy;                    // what else may leave
     // Container id of a cgroup id, empty if unknown. May be null.
     std::function<std::string(uint64_t cgroup_id)> container_of;
   };

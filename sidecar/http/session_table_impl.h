@@ -22,6 +22,7 @@ class SessionTable::Impl final : public SessionOutput {
         mode_(options.mode),
         filter_(std::move(options.ignore_user_agents), std::move(options.redact_headers),
                 std::move(options.container_of)),
+        policy_(std::move(options.policy), counters),
         budget_(budget),
         counters_(counters),
         events_(events),
@@ -78,6 +79,7 @@ class SessionTable::Impl final : public SessionOutput {
   const HttpLimits limits_;
   Mode mode_;
   EventFilter filter_;
+  Policy policy_;
   MemoryBudget& budget_;
   Counters& counters_;
   HttpEventHandler& events_;

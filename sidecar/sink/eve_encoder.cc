@@ -62,7 +62,13 @@ void AppendHttp2(const Http2Stream& stream, JsonObject& http, TextCursor& out) {
   object.End();
 }
 
-void AppendHttp(const HttpEvent& event, bool without_bodies, TextCursor& out) {
+// Suricata's records hold bodies as they were on the wire.
+std::string_view BodyOf(const HttpMessage& message, bool strict) {
+  if (!strict || !message.body_decoded) return message.body;
+  return message.wire_body ? std::string_view(*message.wire_body) : std::string_view();
+}
+
+void AppendHttp(const HttpEvent& event, bool without_bodies, bool strict, TextCursor& out) {
   JsonObject http(out);
   const RequestFields request = FindRequestFields(event.request.headers);
   const ResponseFields response = FindResponseFields(event.response.headers);
@@ -94,8 +100,8 @@ void AppendHttp(const HttpEvent& event, bool without_bodies, TextCursor& out) {
   AppendFields("request_headers", event.request, http, out);
   AppendFields("response_headers", event.response, http, out);
   if (!without_bodies) {
-    http.Base64IfAny("http_request_body", event.request.body);
-    http.Base64IfAny("http_response_body", event.response.body);
+    http.Base64IfAny("http_request_body", BodyOf(event.request, strict));
+    http.Base64IfAny("http_response_body", BodyOf(event.response, strict));
   }
   http.End();
 }
@@ -156,7 +162,7 @@ class EveEncoder : public Encoder {
     record.Word("app_proto", event.http2 ? "http2" : "http");
     record.Number("tx_id", event.exchange == 0 ? 0 : event.exchange - 1);
     record.Key("http");
-    AppendHttp(event, without_bodies, out);
+    AppendHttp(event, without_bodies, strict_, out);
     if (!strict_) {
       record.Key("podtap");
       AppendPodtap(event, without_bodies, out);

@@ -35,7 +35,7 @@ void AppendBody(const std::string& key, const HttpEvent& event, const HttpMessag
                 OtlpAttributes& attributes) {
   if (message.body.empty()) return;
   // A limit may have cut the text inside a character.
-  const bool cut = message.body.size() < message.body_bytes;
+  const bool cut = message.body_decoded || message.body.size() < message.body_bytes;
   std::string_view text = message.body;
   for (int i = 0; cut && i < 3 && !IsUtf8(text); ++i) text.remove_suffix(1);
   const bool multipart = MediaType(message.headers.Get("content-type")).starts_with("multipart/");

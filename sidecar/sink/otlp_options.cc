@@ -17,19 +17,6 @@ std::string_view Trim(std::string_view text) {
 
 }  // namespace
 
-const std::string& OtlpSettings::PathOf(NamedFile file) const {
-  switch (file) {
-    case NamedFile::kToken:
-      return token_file;
-    case NamedFile::kCaBundle:
-      return ca_file;
-    case NamedFile::kClientCertificate:
-      return client_certificate_file;
-    default:
-      return client_key_file;
-  }
-}
-
 Result<OtlpSettings::Pairs> ParsePairs(std::string_view flag, std::string_view text) {
   OtlpSettings::Pairs pairs;
   while (!text.empty()) {

@@ -14,7 +14,7 @@ namespace podtap {
 
 // Files that the worker needs the content of. It cannot open them: the attacher does, each time anew, so that what
 // replaced them is seen.
-enum class NamedFile : uint32_t { kToken, kCaBundle, kClientCertificate, kClientKey, kCount };
+enum class NamedFile : uint32_t { kToken, kCaBundle, kClientCertificate, kClientKey, kHashKey, kCount };
 
 // The content of a file; an error for one that cannot be read.
 using FileReader = std::function<Result<std::string>(NamedFile)>;
@@ -33,8 +33,6 @@ struct OtlpSettings {
   uint64_t batch_ms = 1000;
   uint64_t timeout_ms = 10'000;     // of a connection attempt, and of a request
   uint64_t max_retry_ms = 300'000;  // then a batch is given up
-
-  const std::string& PathOf(NamedFile file) const;
 };
 
 // "name=value,name=value", as OTEL_EXPORTER_OTLP_HEADERS and OTEL_RESOURCE_ATTRIBUTES are written: names and values may

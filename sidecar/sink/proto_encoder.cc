@@ -41,6 +41,7 @@ void AppendMessage(uint32_t field, const HttpEvent& event, const HttpMessage& me
   writer.Varint(6, message.missing_bytes);
   writer.Fixed64(7, UnixNano(event, message.start));
   writer.Fixed64(8, UnixNano(event, message.end));
+  writer.Bool(9, message.body_decoded);
   writer.End(begin);
 }
 

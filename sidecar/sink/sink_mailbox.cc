@@ -21,7 +21,9 @@ constexpr size_t kSmallBodies = 1024;
 
 // About what an event that waits costs.
 size_t BytesOf(const HttpEvent& event) {
-  const auto of = [](const HttpMessage& m) { return m.headers.memory() + m.trailers.memory() + m.body.capacity(); };
+  const auto of = [](const HttpMessage& m) {
+    return m.headers.memory() + m.trailers.memory() + m.body.capacity() + (m.wire_body ? m.wire_body->size() : 0);
+  };
   return sizeof(HttpEvent) + event.target.capacity() + of(event.request) + of(event.response);
 }
 
