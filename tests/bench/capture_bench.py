@@ -133,6 +133,7 @@ class Bench:
         self.pod = os.path.join(self.root, "pod")
         os.makedirs(self.pod)
         self.count = 0
+        self.servers = []
 
     def start_nginx(self):
         www = os.path.join(self.work, "www")
@@ -203,7 +204,8 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
         result["pss_kib"] = sidecar.pss()
         time.sleep(0.3)
         cpu = [after - before for before, after in zip(cpu, sidecar.cpu())]
-        result["served"] = self.served() - served  # this call to /status and the one before make one more exchange
+        if "served" not in result:
+            result["served"] = self.served() - served  # this call to /status and the one before make one more exchange
         result["lost"], result["dropped"] = sidecar.stop()
         deadline = time.monotonic() + 3
         while reader.lines < result["served"] and time.monotonic() < deadline:
@@ -233,7 +235,7 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
         if "p50" in pairs[0][0]:
             print("  added latency p50, ms   ", median(c["p50"] - w["p50"] for w, c in pairs))
             print("  added latency p99, ms   ", median(c["p99"] - w["p99"] for w, c in pairs))
-        else:
+        elif "mean_us" in pairs[0][0]:
             print("  added mean latency, us  ", median(c["mean_us"] - w["mean_us"] for w, c in pairs))
         print("  served / emitted / lost records / dropped at the sink",
               "; ".join(f"{c['served']}/{c['events']}/{c['lost']}/{c['dropped']}" for _, c in pairs))
@@ -241,6 +243,59 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
         print("  attacher CPU, us/exch.  ", median(c["attacher_us"] for _, c in pairs))
         print("  memory, sum of Pss, MiB ", median(c["pss_kib"] / 1024 for _, c in pairs))
         print("  start to attached, ms   ", median(c["attach_ms"] for _, c in pairs), flush=True)
+
+    def start_inside(self, command, port, family="tcp"):
+        """A server in the pod's cgroup, once it listens."""
+        process = subprocess.Popen(["sh", "-c", f"echo $$ > {self.pod}/cgroup.procs; exec \"$@\"", "sh", *command],
+                                   stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.servers.append(process)
+        for _ in range(400):
+            with open(f"/proc/net/{family}") as table:
+                if any(f":{port:04X} " in line.split(None, 2)[1] + " " and " 0A " in line for line in table):
+                    return
+            time.sleep(0.05)
+        raise SystemExit(f"bench: {command[0]} did not start")
+
+    @staticmethod
+    def free_port():
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            return probe.getsockname()[1]
+
+    def http2(self, path):
+        """h2load against nghttpd: a fixed number of requests over 10 connections of 100 streams each."""
+        count = 50000 * self.options.seconds if path == self.SIZES["150 B"] else 10000 * self.options.seconds
+        out = subprocess.run(["h2load", "-n", str(count), "-c10", "-m100", f"http://127.0.0.1:{self.http2_port}{path}"],
+                             capture_output=True, text=True, check=True).stdout
+        if f"{count} succeeded, 0 failed" not in out:
+            raise SystemExit("bench: h2load: " + out)
+        return {"rate": float(re.search(r"([\d.]+) req/s", out).group(1)), "served": count}
+
+    def grpc(self, count):
+        start = time.monotonic()
+        out = subprocess.run([*self.grpc_pair, "load", str(self.grpc_port), str(count)], capture_output=True, text=True,
+                             check=True).stdout
+        if int(out) != count:
+            raise SystemExit(f"bench: {out.strip()} of {count} calls succeeded")
+        return {"rate": count / (time.monotonic() - start), "served": count}
+
+    def streams(self):
+        self.http2_port, self.grpc_port = self.free_port(), self.free_port()
+        self.start_inside(["nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", f"{self.work}/www", str(self.http2_port)],
+                          self.http2_port)
+        for size in ("150 B", "10 KiB"):
+            self.alternate(f"HTTP/2, nghttpd under h2load, 10 connections of 100 streams, {size}",
+                           lambda path=self.SIZES[size]: self.http2(path))
+        pair = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../support/grpc_pair.py")
+        for python in ("/usr/bin/python3", "python3"):
+            if subprocess.run([python, "-c", "import grpc"], capture_output=True, check=False).returncode == 0:
+                break
+        else:
+            print("\ngRPC: skipped, no python3-grpcio")
+            return
+        self.grpc_pair = [python, pair]
+        self.start_inside([*self.grpc_pair, "server", str(self.grpc_port)], self.grpc_port, "tcp6")
+        self.alternate("gRPC, unary calls, Python client and server", lambda: self.grpc(2000 * self.options.seconds))
 
     def neighbours(self, number=20):
         """The same load, with and without `number` sidecars that follow other cgroups."""
@@ -271,14 +326,20 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
 
     def run(self):
         self.start_nginx()
+        if self.options.only_http2:
+            return self.streams()
         self.idle(5 if self.options.quick else 20)
         for size, path in self.SIZES.items():
             self.alternate(f"nginx, {size}, default body limit", lambda path=path: self.wrk(path))
             self.alternate(f"nginx, {size}, --max_body_bytes=0", lambda path=path: self.wrk(path), ["--max_body_bytes=0"])
         self.alternate("nginx, 150 B, paced at 10,000/s", lambda: self.paced(10000))
+        self.streams()
         self.neighbours()
 
     def close(self):
+        for process in self.servers:
+            process.kill()
+            process.wait(10)
         if hasattr(self, "nginx"):
             self.nginx.terminate()
             self.nginx.wait(10)
@@ -295,6 +356,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--build", required=True)
     parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--only-http2", action="store_true", help="only the rows of HTTP/2 and gRPC")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
     options.rounds = 2 if options.quick else 6

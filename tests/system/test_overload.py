@@ -280,6 +280,25 @@ def fifty_thousand_short_connections_are_all_told():
 
 
 @case
+def above_the_cpu_limit_whole_connections_are_left_out_and_counted():
+    total, parts = 80000, 2
+    with Pod() as pod, load.Collector(os.path.join(pod.volume, "sink")) as sink:
+        servers.nginx(pod)
+        flag, admin = answers_at(pod)
+        tap = pod.sidecar(flag, f"--sink=unix:{pod.volume}/sink", "--max_worker_cpu_percent=1")
+        pod.run(["sh", "-c", "echo 1024 65535 >/proc/sys/net/ipv4/ip_local_port_range"])
+        runs = [load.program(pod, "short", "127.0.0.1", PORT, total // parts, stdout=subprocess.PIPE) for _ in range(parts)]
+        equal(sum(int(process.communicate(timeout=120)[0]) for process in runs), total, "connections answered")
+        wait_for(lambda: admin.stats()["connections"] == 0, "all are closed", 20, 0.1)
+        left_out = admin.counter('podtap_connections_left_out_total{reason="cpu"}')
+        load.say(f"{left_out} of {total} connections left out")
+        check(0 < left_out < total, f"{left_out} connections left out")
+        equal(tap.stop(), 0, "exit status")
+        equal(sink.lines, total - left_out, "each connection is told or counted as left out")
+        equal(sum(b'"complete":true' in line and b'"status":200' in line for line in sink.kept), sink.lines, "whole exchanges")
+
+
+@case
 def a_slow_loris_peer_holds_up_nobody():
     with Pod() as pod:
         servers.nginx(pod)
