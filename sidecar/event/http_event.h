@@ -96,8 +96,8 @@ struct HttpMessage {
   bool finished = false;        // its end was seen
   bool body_decoded = false;    // `body` is what a content coding was undone to
   std::shared_ptr<const std::string> wire_body{};  // then: the body as it was, where a record must have that
-  Timestamp start;                               // first byte
-  Timestamp end;                                 // last byte
+  Timestamp start;                                 // first byte
+  Timestamp end;                                   // last byte
 };
 
 // What only HTTP/2 has. Error codes are those of RST_STREAM frames, by who sent them (RFC 9113 section 7).

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 // Fuzzes HTTP/2 sessions: the input is a list of steps, most of which are frames of both directions (so that the fuzzer
-// need not invent lengths), the others raw bytes, holes, ends, time, memory pressure. Promises that are checked: nothing
-// stays charged to the budget, a stream has one event at most as long as its id is not used again, an event is never
-// larger or more complete than its limits and bytes allow, memory in use is bounded by what came in, and, where nothing
-// was lost, the events do not depend on how the bytes were cut into pieces.
+// need not invent lengths), the others raw bytes, holes, ends, time, memory pressure. Promises that are checked:
+// nothing stays charged to the budget, a stream has one event at most as long as its id is not used again, an event is
+// never larger or more complete than its limits and bytes allow, memory in use is bounded by what came in, and, where
+// nothing was lost, the events do not depend on how the bytes were cut into pieces.
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -161,8 +161,15 @@ class World : public HttpEventHandler, public InterestHandler {
 
 std::string FrameOf(uint8_t type, uint8_t flags, uint8_t stream, std::string_view payload) {
   const auto size = payload.size();
-  std::string out{'\0', static_cast<char>(size >> 8), static_cast<char>(size & 0xff), static_cast<char>(type),
-                  static_cast<char>(flags), '\0', '\0', '\0', static_cast<char>(stream)};
+  std::string out{'\0',
+                  static_cast<char>(size >> 8),
+                  static_cast<char>(size & 0xff),
+                  static_cast<char>(type),
+                  static_cast<char>(flags),
+                  '\0',
+                  '\0',
+                  '\0',
+                  static_cast<char>(stream)};
   return out.append(payload);
 }
 
