@@ -117,11 +117,13 @@ class Receiver:
         request = Request(path, headers, stream.read(int(headers["content-length"])))
         with self.lock:
             self.attempts.append(request)
+            behave = self.behave  # what was wanted when it came: a test that saw the attempt may change it at once
             self.in_flight += 1
             self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             time.sleep(self.delay)
-            behave = self.behave(request) if callable(self.behave) else self.behave
+            if callable(behave):
+                behave = behave(request)
             if behave == "hang":
                 while self.behave == "hang" and self.listener is not None:
                     time.sleep(0.02)

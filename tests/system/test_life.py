@@ -257,7 +257,7 @@ def check_config_prints_the_configuration_and_ends():
     equal((result.returncode, result.stderr), (0, b""), "exit status and standard error")
     config = json.loads(result.stdout)
     equal({key: config[key] for key in ("mode", "max_body_bytes", "sink", "cgroup", "idle_timeout_ms", "ring_bytes")},
-          {"mode": "egress", "max_body_bytes": 77, "sink": "file:/x/y", "cgroup": "/nowhere", "idle_timeout_ms": 300000,
+          {"mode": "egress", "max_body_bytes": 77, "sink": "file:/x/y?format=eve", "cgroup": "/nowhere", "idle_timeout_ms": 300000,
            "ring_bytes": 8 << 20}, "configuration")
 
 
