@@ -44,21 +44,24 @@ void ControlClient::Read() {
 }
 
 Result<ReceivedControl> ControlClient::Call(ControlKind kind, uint64_t value, int descriptor) {
-  std::unique_lock lock(mutex_);
   ControlMessage request;
   request.kind = kind;
-  request.id = next_id_++;
   request.value = value;
-  waiting_[request.id];
-  lock.unlock();
-  const Status sent = SendControl(socket_, request, descriptor);
-  lock.lock();
-  std::optional<ReceivedControl> answer;
-  if (sent) {
-    answered_.wait_for(lock, kPatience, [&] { return gone_ || waiting_[request.id].has_value(); });
-    answer = std::move(waiting_[request.id]);
+  {
+    const std::scoped_lock lock(mutex_);
+    request.id = next_id_++;
+    waiting_[request.id];
   }
-  waiting_.erase(request.id);
+  const Status sent = SendControl(socket_, request, descriptor);
+  std::optional<ReceivedControl> answer;
+  {
+    std::unique_lock lock(mutex_);
+    if (sent) {
+      answered_.wait_for(lock, kPatience, [&] { return gone_ || waiting_[request.id].has_value(); });
+      answer = std::move(waiting_[request.id]);
+    }
+    waiting_.erase(request.id);
+  }
   if (!answer) return EnvironmentError("the attacher does not answer");
   if (answer->message.error != 0) {
     const auto code = static_cast<int>(answer->message.error);

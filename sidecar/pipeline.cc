@@ -76,10 +76,17 @@ size_t Pipeline::RunOnce(Timestamp now) {
     assembler_.Tick(now);
     sessions_.Tick(now);
   }
-  if (budget_.over()) sessions_.RelieveMemory();
-  if (budget_.over()) assembler_.RelieveMemory();
+  RelieveMemory();
   Deliver();
   return records;
+}
+
+// What costs no exchange first.
+void Pipeline::RelieveMemory() {
+  if (!budget_.over()) return;
+  assembler_.RelieveHistory();
+  sessions_.RelieveMemory();
+  assembler_.RelieveMemory();
 }
 
 void Pipeline::Finish() {
@@ -110,10 +117,7 @@ void Pipeline::OnOpen(const Connection& connection, bool from_first_byte, Timest
 void Pipeline::OnSegment(const Segment& segment) {
   UpdateMode();
   assembler_.Add(segment);
-  if (budget_.over()) {  // a batch of large segments can outgrow the limit before its end
-    sessions_.RelieveMemory();
-    assembler_.RelieveMemory();
-  }
+  RelieveMemory();  // a batch of large segments can outgrow the limit before its end
 }
 void Pipeline::OnClose(const SocketClosed& close) { assembler_.Close(close); }
 

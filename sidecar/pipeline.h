@@ -60,6 +60,7 @@ class Pipeline final : private SegmentHandler, private HttpEventHandler, private
   void OnClose(const SocketClosed& close) override;
   void OnHttpEvent(HttpEventPtr event) override;
   void OnInterest(const Interest& interest) override;
+  void RelieveMemory();
   void Deliver();
   size_t Read();
 

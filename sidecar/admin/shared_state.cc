@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <cstddef>
+#include <memory>
 #include <new>
 
 #include "base/unique_fd.h"
@@ -59,12 +60,11 @@ Result<SharedState*> MakeSharedState() {
   if (!memory || ftruncate(memory.get(), sizeof(SharedState)) < 0)
     return ErrnoError("cannot make the memory shared with the worker");
   // Room around it, because its alignment is more than that of a page.
-  const size_t room = sizeof(SharedState) + SharedState::kHalf;
-  void* reserved = mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-  if (reserved == MAP_FAILED) return ErrnoError("cannot map the memory shared with the worker");
-  const auto at = (reinterpret_cast<uintptr_t>(reserved) + SharedState::kHalf - 1) / SharedState::kHalf;
-  void* page = mmap(reinterpret_cast<void*>(at * SharedState::kHalf), sizeof(SharedState), PROT_READ | PROT_WRITE,
-                    MAP_SHARED | MAP_FIXED, memory.get(), 0);
+  size_t room = sizeof(SharedState) + SharedState::kHalf;
+  void* at = mmap(nullptr, room, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (at == MAP_FAILED) return ErrnoError("cannot map the memory shared with the worker");
+  std::align(SharedState::kHalf, sizeof(SharedState), at, room);
+  void* page = mmap(at, sizeof(SharedState), PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, memory.get(), 0);
   if (page == MAP_FAILED) return ErrnoError("cannot map the memory shared with the worker");
   if (fcntl(memory.get(), F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_FUTURE_WRITE) < 0)
     return ErrnoError("cannot seal the memory shared with the worker");

@@ -359,13 +359,14 @@ void DirectionStream::Drop(bool refused, Context& context) {
 void DirectionStream::ForgetHistory(Context& context) {
   while (history_head_ != nullptr) context.pool.Give(std::exchange(history_head_, history_head_->next));
   history_tail_ = nullptr;
-  history_bytes_ = 0;
+  context.history_bytes -= std::exchange(history_bytes_, 0);
 }
 
 void DirectionStream::Retire(Piece* piece, Context& context) {
   if (piece->final) return context.pool.Give(piece);
   if (history_tail_ != nullptr && history_tail_->end() != piece->position) ForgetHistory(context);
   history_bytes_ += piece->length;
+  context.history_bytes += piece->length;
   if (history_tail_ != nullptr && history_tail_->spare() >= piece->length) {
     std::memcpy(history_tail_->bytes() + history_tail_->length, piece->bytes(), piece->length);
     history_tail_->length += piece->length;
@@ -377,6 +378,7 @@ void DirectionStream::Retire(Piece* piece, Context& context) {
   }
   while (history_head_ != history_tail_ && history_bytes_ - history_head_->length >= kHistoryBytes) {
     history_bytes_ -= history_head_->length;
+    context.history_bytes -= history_head_->length;
     context.pool.Give(std::exchange(history_head_, history_head_->next));
   }
 }

@@ -54,6 +54,7 @@ class DirectionStream {
     ConnectionId connection;
     Timestamp now;                // of events that have no time of their own
     std::vector<Piece*> scratch;  // reused
+    uint64_t history_bytes = 0;   // of all connections
 
     template <typename T>
     void Emit(Timestamp at, T what) {
@@ -122,9 +123,10 @@ class DirectionStream {
   }
   // Lets go of all held pieces as if the bounds were zero.
   void LetGo(Context& context);
+  // Copies of what was emitted: nothing is lost but the comparison with further copies.
+  void ForgetHistory(Context& context);
   // Drops what is still held. Counts as a conflict if the kernel has `refused` it.
   void Drop(bool refused, Context& context);
-  void ForgetHistory(Context& context);
 
   uint64_t next() const { return next_; }
   uint64_t known() const { return known_; }

@@ -29,7 +29,7 @@ class StreamAssembler::Impl {
         budget_(budget),
         counters_(counters),
         pool_(budget),
-        context_{pool_, counters, handler, limits.max_held_bytes, {}, {}, {}},
+        context_{pool_, counters, handler, limits.max_held_bytes, {}, {}, {}, 0},
         forgotten_(budget) {}
   ~Impl() {
     for (auto& [id, connection] : table_) Delete(connection);
@@ -40,6 +40,7 @@ class StreamAssembler::Impl {
   void Close(const SocketClosed& close);
   void EndOfBatch();
   void Tick(Timestamp now);
+  void RelieveHistory();
   void RelieveMemory();
   void CloseAll(CloseReason reason, Timestamp at);
   size_t connection_count() const { return table_.size(); }
@@ -371,6 +372,18 @@ void StreamAssembler::Impl::Tick(Timestamp now) {
   }
 }
 
+void StreamAssembler::Impl::RelieveHistory() {
+  if (!budget_.over() || context_.history_bytes == 0) return;
+  const size_t target = budget_.limit() - budget_.limit() / 16;
+  for (auto next = holding_.begin(); next != holding_.end() && budget_.used() > target;) {
+    ConnectionState& connection = *next++;  // may leave the list
+    Select(connection, connection.last_seen);
+    connection.ingress.ForgetHistory(context_);
+    connection.egress.ForgetHistory(context_);
+    Settle(connection);
+  }
+}
+
 void StreamAssembler::Impl::RelieveMemory() {
   while (budget_.over() && !holding_.empty()) {
     ConnectionState& connection = holding_.front();
@@ -440,6 +453,7 @@ void StreamAssembler::Open(const Connection& connection, bool from_first_byte, T
 void StreamAssembler::Close(const SocketClosed& close) { impl_->Close(close); }
 void StreamAssembler::EndOfBatch() { impl_->EndOfBatch(); }
 void StreamAssembler::Tick(Timestamp now) { impl_->Tick(now); }
+void StreamAssembler::RelieveHistory() { impl_->RelieveHistory(); }
 void StreamAssembler::RelieveMemory() { impl_->RelieveMemory(); }
 void StreamAssembler::CloseAll(CloseReason reason, Timestamp at) { impl_->CloseAll(reason, at); }
 size_t StreamAssembler::connection_count() const { return impl_->connection_count(); }

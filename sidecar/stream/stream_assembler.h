@@ -80,6 +80,9 @@ class StreamAssembler {
   void EndOfBatch();
   // Event time moved on: forgets what has been silent for too long. Cheap; call once per batch or second.
   void Tick(Timestamp now);
+  // While the budget is over: forgets copies of what was emitted, those kept longest first, until a little room is
+  // there. No exchange suffers; a further copy that differs is not noticed.
+  void RelieveHistory();
   // Gives up held bytes, those of the connection that holds longest first, until the budget is no longer over or
   // nothing is held. What is next goes out, what is behind a hole becomes part of a gap.
   void RelieveMemory();

@@ -181,6 +181,27 @@ TEST_F(StreamLimits, WhenMemoryRunsShortTheLongestHoldingConnectionLetsGo) {
   EXPECT_LT(gaps, 20U);
 }
 
+TEST_F(StreamLimits, WhenMemoryRunsShortCopiesOfWhatWasEmittedGoFirstAndNothingIsLost) {
+  budget = MemoryBudget(150000);
+  std::vector<Connection> connections;
+  for (uint64_t cookie = 1; cookie <= 20; ++cookie) {
+    connections.push_back(StoryConnection(cookie));
+    AddAt(*assembler, connections.back(), Direction::kIngress, 0, std::string(10000, 'x'), 0);
+    AddAt(*assembler, connections.back(), Direction::kIngress, 10000, "y", 10000);
+  }
+  ASSERT_EQ(seen.Text(Direction::kIngress).size(), 20 * 10000U);  // accepted: emitted, and remembered
+  ASSERT_TRUE(budget.over());
+  assembler->RelieveHistory();
+  EXPECT_FALSE(budget.over());
+  const size_t used = budget.used();
+  assembler->RelieveHistory();  // no more than is needed
+  EXPECT_EQ(budget.used(), used);
+  for (const Connection& connection : connections)
+    AddAt(*assembler, connection, Direction::kIngress, 10001, "z", 10001);
+  EXPECT_EQ(seen.Text(Direction::kIngress).size(), 20 * 10001U);
+  for (const StreamEvent& event : seen.events()) EXPECT_FALSE(std::holds_alternative<Gap>(event.what));
+}
+
 TEST_F(StreamLimits, RelievingMemoryEndsWhenNothingIsHeld) {
   budget = MemoryBudget(1);
   Story s;
