@@ -19,6 +19,7 @@
 #include "webhook/limits_cache.h"
 #include "webhook/namespace_cache.h"
 #include "webhook/node_cache.h"
+#include "webhook/server_version.h"
 #include "webhook/skip_events.h"
 #include "webhook/survey.h"
 #include "webhook/version.h"
@@ -255,31 +256,16 @@ class Cluster::Impl {
   asio::awaitable<void> WatchServerVersion() {
     Backoff backoff;
     for (;;) {
-      const bool known = co_await AskServerVersion();
-      if (known) backoff.Reset();
-      co_await Sleep(known ? kVersionInterval : backoff.Next());
+      const auto version = co_await AskServerVersion(client_);
+      if (version) {
+        backoff.Reset();
+        nodes_.SetServerVersion(version->number);
+        openshift_ = version->openshift;
+        if (!version_known_.exchange(true))
+          LOG(INFO) << "the API server is " << version->text << (version->openshift ? ", OpenShift" : "");
+      }
+      co_await Sleep(version ? kVersionInterval : backoff.Next());
     }
-  }
-
-  asio::awaitable<bool> AskServerVersion() {
-    KubeRequest request;
-    request.target = "/version";
-    const KubeAnswer answer = co_await client_.Call(std::move(request));
-    boost::json::error_code error;
-    const json::value version = answer.ok() ? json::parse(answer.body, error) : json::value();
-    const std::string_view text = TextMember(version.if_object(), "gitVersion");
-    KubeRequest group;
-    group.target = "/apis/security.openshift.io/v1";
-    const KubeAnswer openshift = co_await client_.Call(std::move(group));
-    const bool said = openshift.ok() || openshift.status == 404 || openshift.status == 403;
-    if (!answer.ok() || text.empty() || !said) {
-      LOG(WARNING) << "asking for the API server's version: " << (said ? answer : openshift).Describe();
-      co_return false;
-    }
-    nodes_.SetServerVersion(ParseMajorMinor(text));
-    openshift_ = openshift.ok();
-    if (!version_known_.exchange(true)) LOG(INFO) << "the API server is " << text << (openshift_ ? ", OpenShift" : "");
-    co_return true;
   }
 
   asio::awaitable<void> SurveyNowAndThen() {

@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdlib>
 #include <new>
+#include <utility>
 
 namespace podtap::webhook {
 
@@ -18,7 +19,7 @@ class ReviewMemory final : public boost::json::memory_resource {
   ReviewMemory(const ReviewMemory&) = delete;
   ReviewMemory& operator=(const ReviewMemory&) = delete;
   ~ReviewMemory() override {
-    while (blocks_ != nullptr) Free(blocks_);
+    for (Header* header = blocks_; header != nullptr;) std::free(std::exchange(header, header->next));
   }
 
  private:
