@@ -25,9 +25,9 @@ Session::Next OpaqueSession::OnEvent(const StreamEvent& event) {
 }
 
 bool OpaqueSession::IsKnown(Guess guess, Direction direction) const {
-  if (guess == Guess::kHttp1Request) return !client_ || *client_ == direction;
+  if (guess == Guess::kHttp1Request || guess == Guess::kHttp2) return !client_ || *client_ == direction;
   if (guess == Guess::kHttp1Response) return !client_ || *client_ != direction;
-  return guess == Guess::kTls || guess == Guess::kHttp2;
+  return guess == Guess::kTls;
 }
 
 bool OpaqueSession::Look(Direction direction, std::string_view data, uint64_t position, Timestamp at) {

@@ -58,6 +58,9 @@ class SessionTable::Impl final : public SessionOutput {
   };
   // What an entry costs besides its session.
   static constexpr size_t kEntryCost = sizeof(Entry) + 64;
+  // Changes of protocol inside one another, all within what one end said in one go. Hostile beyond this: the rest is
+  // not read.
+  static constexpr int kMaxHandOvers = 16;
 
   void Open(const StreamEvent& event, const Opened& opened);
   void Identify(Entry& entry, const Connection& connection);
@@ -89,6 +92,7 @@ class SessionTable::Impl final : public SessionOutput {
   uint64_t joined_late_ = 0;  // connections
   Entry* current_ = nullptr;  // whose session is running, and the last one found
   size_t hopeless_at_ = 0;    // memory that could not be relieved
+  int hand_overs_ = 0;        // inside each other
 };
 
 }  // namespace podtap

@@ -133,7 +133,16 @@ void SessionTable::Impl::HandOver(Entry& entry) {
     // What follows a whole exchange begins with its first byte; after another protocol it may be anywhere.
     StartGuessing(entry, !left.clean);
   }
+  if (hand_overs_ >= kMaxHandOvers) {
+    StartGuessing(entry, true);
+    for (const Direction direction : {client, Opposite(client)})
+      if (!left.rest[IndexOf(direction)].bytes.empty())
+        counters_.Add(direction == client ? Counter::kRequestErrors : Counter::kResponseErrors);
+    return;
+  }
+  ++hand_overs_;
   for (const Direction direction : {client, Opposite(client)}) Replay(entry, direction, left.rest[IndexOf(direction)]);
+  --hand_overs_;
 }
 
 void SessionTable::Impl::CountProtocol(Entry& entry, Guess guess, Counter counter) {

@@ -99,6 +99,33 @@ TEST(SessionTable, RequestsFromTheServerAreNotHttp) {
   EXPECT_EQ(s.Count(Counter::kConnectionsOther), 1u);
 }
 
+// Such a preface once changed the protocol of the connection for ever, inside itself.
+TEST(SessionTable, AnHttp2PrefaceFromTheServerIsNotHttp) {
+  for (const bool late : {false, true}) {
+    Story s;
+    s.Open(!late).Egress("hello\n").Ingress("friend\n").Egress("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n");
+    s.Ingress("what?\n").Egress("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").Close();
+    EXPECT_THAT(s.events(), IsEmpty());
+    EXPECT_EQ(s.Count(Counter::kConnectionsHttp2), 0u);
+  }
+}
+
+TEST(SessionTable, TunnelsInsideTunnelsAreBounded) {
+  std::string requests;
+  std::string responses;
+  for (int i = 0; i < 3000; ++i) {
+    requests += "CONNECT a:1 HTTP/1.1\r\n\r\n";
+    responses += "HTTP/1.1 200 OK\r\n\r\n";
+  }
+  Story s;
+  s.Open().Ingress(requests).Egress(responses).Ingress(Get("/later")).Egress(Ok("1")).Close();
+  ASSERT_GE(s.events().size(), 10u);
+  EXPECT_LT(s.events().size(), 100u);
+  EXPECT_EQ(s.Count(Counter::kRequestErrors), 1u);
+  EXPECT_THAT(Briefs(s.events()).back(), "GET /later 200");
+  EXPECT_EQ(s.table().budget.used(), 0u);
+}
+
 TEST(SessionTable, SilentConnectionsLeaveNothing) {
   Story s;
   s.Open().Close();
