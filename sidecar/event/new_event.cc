@@ -32,7 +32,9 @@ void Clean(HttpEvent& used) {
   Keep(used.response.headers, empty.response.headers);
   Keep(used.request.body, kMaxBodyBytes, empty.request.body);
   Keep(used.response.body, kMaxBodyBytes, empty.response.body);
+  Keep(used.response.trailers, empty.response.trailers);
   Keep(used.target, kMaxTextBytes, empty.target);
+  Keep(used.authority, kMaxTextBytes, empty.authority);
   Keep(used.container_id, kMaxTextBytes, empty.container_id);
   used = std::move(empty);
 }

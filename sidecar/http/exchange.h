@@ -31,6 +31,7 @@ struct Exchange {
   HttpMessage& message(MessageKind kind) { return kind == MessageKind::kRequest ? event->request : event->response; }
   BodyCapture& body(MessageKind kind) { return kind == MessageKind::kRequest ? request_body : response_body; }
   bool done() const { return request_done && response_done; }
+  bool done(MessageKind kind) const { return kind == MessageKind::kRequest ? request_done : response_done; }
 
   // The head of a message is in the event.
   void OnHead(MessageKind kind);

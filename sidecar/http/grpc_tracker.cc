@@ -87,13 +87,14 @@ void GrpcTracker::OnBody(MessageKind kind, std::string_view data, Timestamp at) 
   Side& side = sides_[static_cast<size_t>(kind)];
   if (!side.exact) return;
   if (side.text) {
-    ReadBase64(side, data, at);
+    ReadBase64(kind, data, at);
   } else {
-    Read(side, data, at);
+    Read(kind, data, at);
   }
 }
 
-void GrpcTracker::Read(Side& side, std::string_view data, Timestamp at) {
+void GrpcTracker::Read(MessageKind kind, std::string_view data, Timestamp at) {
+  Side& side = sides_[static_cast<size_t>(kind)];
   while (!data.empty()) {
     if (side.rest != 0) {
       const std::string_view piece = data.substr(0, side.rest);
@@ -112,14 +113,15 @@ void GrpcTracker::Read(Side& side, std::string_view data, Timestamp at) {
     side.have = 0;
     const auto flags = static_cast<unsigned char>(side.prefix[0]);
     side.rest = ReadBig32(side.prefix.data() + 1);
-    side.trailers = web_ && (flags & 0x80) != 0;
+    side.trailers = web_ && kind == MessageKind::kResponse && (flags & 0x80) != 0;
     if (!side.trailers && (flags & 1) != 0) compressed_ = true;
     if (side.rest == 0) EndMessage(side, at);
   }
 }
 
 // Several base64 texts may follow each other, each with padding of its own.
-void GrpcTracker::ReadBase64(Side& side, std::string_view data, Timestamp at) {
+void GrpcTracker::ReadBase64(MessageKind kind, std::string_view data, Timestamp at) {
+  Side& side = sides_[static_cast<size_t>(kind)];
   std::array<char, 768> out{};
   size_t size = 0;
   for (const char c : data) {
@@ -132,9 +134,9 @@ void GrpcTracker::ReadBase64(Side& side, std::string_view data, Timestamp at) {
     const int shift = side.sextets == 2 ? 4 : side.sextets == 3 ? 2 : 0;
     out[size++] = static_cast<char>(side.bits >> shift & 0xff);
     if (size < out.size()) continue;
-    Read(side, {out.data(), std::exchange(size, 0)}, at);
+    Read(kind, {out.data(), std::exchange(size, 0)}, at);
   }
-  Read(side, {out.data(), size}, at);
+  Read(kind, {out.data(), size}, at);
 }
 
 void GrpcTracker::EndMessage(Side& side, Timestamp at) {

@@ -50,8 +50,8 @@ class GrpcTracker {
     uint64_t count = 0;
     Timestamp first, last;
   };
-  void Read(Side& side, std::string_view data, Timestamp at);
-  void ReadBase64(Side& side, std::string_view data, Timestamp at);
+  void Read(MessageKind kind, std::string_view data, Timestamp at);
+  void ReadBase64(MessageKind kind, std::string_view data, Timestamp at);
   void EndMessage(Side& side, Timestamp at);
 
   std::array<Side, 2> sides_;  // by MessageKind

@@ -121,6 +121,14 @@ void HpackDecoder::Abort() {
   lost_ = true;
 }
 
+bool HpackDecoder::Forget() {
+  if (inflater_ == nullptr) return false;
+  if (in_block_) Abort();
+  Drop();
+  lost_ = true;
+  return true;
+}
+
 void HpackDecoder::Charge() {
   const size_t statics = 61;
   const size_t entries = nghttp2_hd_inflate_get_num_table_entries(inflater_.get()) - statics;

@@ -60,6 +60,9 @@ class HpackDecoder {
   bool Feed(std::string_view fragment, bool last, Handler& handler);
   // The block ends without its end: nothing is known of the table.
   void Abort();
+  // Lets go of the table's memory, if there is any; true then. What it held is not known any more, and a block that is
+  // being read cannot be decoded.
+  bool Forget();
 
  private:
   struct Free {

@@ -17,12 +17,13 @@ struct Rule {
   uint32_t least, most;  // payload
 };
 constexpr uint32_t kAnyLength = 0xffffff;
+constexpr uint32_t kMaxBelievable = 0x1ffff;  // eight times the default of 16 KiB
 constexpr Rule kRules[] = {
     {Http2Frame::kData, 0x09, StreamRule::kOne, 0, kAnyLength},
     {Http2Frame::kHeaders, 0x2d, StreamRule::kOne, 0, kAnyLength},
     {Http2Frame::kPriority, 0, StreamRule::kOne, 5, 5},
     {Http2Frame::kRstStream, 0, StreamRule::kOne, 4, 4},
-    {Http2Frame::kSettings, 0x01, StreamRule::kNone, 0, 6 * 1024},
+    {Http2Frame::kSettings, 0x01, StreamRule::kNone, 0, kAnyLength},
     {Http2Frame::kPushPromise, 0x0c, StreamRule::kOne, 4, kAnyLength},
     {Http2Frame::kPing, 0x01, StreamRule::kNone, 8, 8},
     {Http2Frame::kGoaway, 0, StreamRule::kNone, 8, kAnyLength},
@@ -58,15 +59,17 @@ Http2FrameHeader ReadHttp2FrameHeader(const char* p) {
 }
 
 bool IsWellFormed(const Http2FrameHeader& header) {
-  const Rule* rule = RuleOf(header.type);
-  return rule == nullptr || Obeys(*rule, header);
+  if (header.type > Http2Frame::kContinuation) return header.length <= kMaxBelievable;
+  if (header.type == Http2Frame::kPriority) return true;
+  return Obeys(*RuleOf(header.type), header);
 }
 
 bool IsBelievable(const char* nine_bytes, std::optional<MessageKind> sender) {
-  constexpr uint32_t kMaxBelievable = 0x1ffff;  // eight times the default of 16 KiB
+  constexpr uint32_t kMaxSettings = 6 * 1024;
   const Http2FrameHeader header = ReadHttp2FrameHeader(nine_bytes);
   const Rule* rule = RuleOf(header.type);
   if (rule == nullptr || !Obeys(*rule, header) || header.length > kMaxBelievable) return false;
+  if (header.type == Http2Frame::kSettings && header.length > kMaxSettings) return false;
   if ((header.flags & ~rule->flags) != 0 || (Byte(nine_bytes[5]) & 0x80) != 0) return false;
   const bool odd = header.stream % 2 == 1;
   // Requests and what belongs to them have odd ids; even ones are streams that a server pushes.

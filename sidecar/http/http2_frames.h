@@ -51,8 +51,9 @@ struct Http2FrameHeader {
 uint32_t ReadBig32(const char* four_bytes);
 Http2FrameHeader ReadHttp2FrameHeader(const char* nine_bytes);
 
-// Whether a frame of a type that is known has the length and the stream that its type wants. Says yes to types that are
-// not known.
+// Whether both ends go on after a frame of this kind: of those of RFC 9113 it has the length and the stream that its
+// type wants. A PRIORITY frame of another length is an error of its stream only (6.3), and whoever does not know an
+// extension's frames ignores them, whatever they hold (5.5); but longer ones than anybody sends are no frames.
 bool IsWellFormed(const Http2FrameHeader& header);
 // The same, strictly: known types only, flags and the reserved bit as senders set them, and stream ids that `sender`
 // (absent: either) may use. For finding frames among other bytes.

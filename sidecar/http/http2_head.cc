@@ -7,11 +7,24 @@
 namespace podtap {
 namespace {
 
-constexpr size_t kFieldCost = 32;  // as RFC 9113 6.5.2 counts a header list
+constexpr size_t kKeptBuffers = 4096;  // larger ones are not used again
+constexpr size_t kFieldCost = 32;      // as RFC 9113 6.5.2 counts a header list
 
 }  // namespace
 
-void Http2Head::Clear() { *this = {}; }
+void Http2Head::Clear() {
+  if (fields.memory() + path.capacity() > kKeptBuffers) {
+    *this = {};
+    return;
+  }
+  fields.Clear();
+  for (std::string* text : {&method, &scheme, &authority, &path, &protocol}) text->clear();
+  status.reset();
+  unknown_fields = 0;
+  wire_bytes = 0;
+  undecodable = truncated = malformed = has_method = false;
+  bytes_ = 0;
+}
 
 void Http2Head::Add(std::string_view name, std::string_view value, size_t limit) {
   if (name.empty()) {

@@ -4,6 +4,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sidecar/event/new_event.h"
+
 namespace podtap {
 namespace {
 
@@ -95,7 +97,7 @@ Http2Session::Stream* Http2Session::NewStream(uint32_t id) {
   while (streams_.size() >= std::max<size_t>(context_.limits.max_streams, 1))
     FinishEarly(streams_.begin(), Tag::kForgotten);
   Stream& stream = streams_[id];
-  stream.exchange.event = std::make_shared<HttpEvent>();
+  stream.exchange.event = NewHttpEvent();
   stream.exchange.event->http2 = Http2Stream{.id = id, .request_error = std::nullopt, .response_error = std::nullopt};
   stream.last = stream.interim = at_;
   stream.hidden = server_side_.searching();
@@ -117,7 +119,7 @@ void Http2Session::EndMessage(Streams::iterator at, MessageKind kind) {
   message.finished = message.seen;
   message.end = std::max(message.end, at_);
   bool& done = kind == MessageKind::kRequest ? exchange.request_done : exchange.response_done;
-  if (kind == MessageKind::kResponse && !done && !exchange.request_done && exchange.event->request.seen &&
+  if (kind == MessageKind::kResponse && !exchange.request_done && exchange.event->request.seen &&
       !stream.lost[static_cast<size_t>(MessageKind::kRequest)])
     exchange.event->tags.Add(Tag::kEarlyResponse);
   done = true;
@@ -168,7 +170,8 @@ void Http2Session::FinishEarly(Streams::iterator at, Tag why) {
 void Http2Session::OnData(MessageKind kind, uint32_t id, std::string_view data, uint64_t rest) {
   data_stream_ = id;
   Stream* stream = Find(id);
-  if (stream == nullptr) return;
+  // What comes after the end of a message is an error (RFC 9113 5.1), and no part of it.
+  if (stream == nullptr || stream->exchange.done(kind)) return;
   stream->last = at_;
   HttpMessage& message = stream->exchange.message(kind);
   message.end = at_;
@@ -177,14 +180,14 @@ void Http2Session::OnData(MessageKind kind, uint32_t id, std::string_view data, 
 
 void Http2Session::OnDataHole(MessageKind kind, uint32_t id, uint64_t n, GapReason reason) {
   Stream* stream = Find(id);
-  if (stream == nullptr) return;
+  if (stream == nullptr || stream->exchange.done(kind)) return;
   stream->last = at_;
   stream->exchange.OnHole(kind, n, reason == GapReason::kLost, context_.limits.max_body_bytes);
 }
 
 void Http2Session::OnEndStream(MessageKind kind, uint32_t id) {
   const auto at = streams_.find(id);
-  if (at != streams_.end()) EndMessage(at, kind);
+  if (at != streams_.end() && !at->second.exchange.done(kind)) EndMessage(at, kind);
 }
 
 void Http2Session::OnReset(MessageKind kind, uint32_t id, uint32_t error) {

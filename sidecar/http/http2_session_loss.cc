@@ -14,8 +14,7 @@ void Http2Session::OnLost(MessageKind kind) {
     const auto next = std::next(at);
     Stream& stream = at->second;
     Exchange& exchange = stream.exchange;
-    const bool done = kind == MessageKind::kRequest ? exchange.request_done : exchange.response_done;
-    if (!done) {
+    if (!exchange.done(kind)) {
       stream.lost[static_cast<size_t>(kind)] = true;
       if (exchange.grpc != nullptr) exchange.grpc->OnLoss(kind);
       if (IsDone(stream)) Finish(at);
@@ -155,9 +154,11 @@ void Http2Session::EmitInterim(Stream& stream, Timestamp now) {
 }
 
 void Http2Session::Abandon(Tag why) {
-  client_side_.Forget();
-  server_side_.Forget();
   while (!streams_.empty()) FinishEarly(streams_.begin(), why);
+  for (Http2Side* side : {&client_side_, &server_side_}) {
+    side->Forget();
+    side->ForgetTable();
+  }
 }
 
 size_t Http2Session::CutBodies() {

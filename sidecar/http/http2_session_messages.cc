@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The part of Http2Session that knows what header blocks mean.
+#include <algorithm>
 #include <utility>
 
 #include "sidecar/http/http2_session.h"
@@ -22,10 +23,12 @@ void Http2Session::OnHeaders(MessageKind kind, uint32_t id, Http2Head& head, Tim
   const bool request = kind == MessageKind::kRequest;
   Stream* stream = Find(id);
   if (stream == nullptr) stream = request ? BeginRequest(id, head) : BeginResponse(id, head);
-  if (stream == nullptr) return;
+  if (stream == nullptr || stream->exchange.done(kind)) return;
   stream->last = at_;
   HttpEvent& event = *stream->exchange.event;
-  if (stream->exchange.message(kind).seen) {
+  // A head whose status was unknown may have been an interim one.
+  const bool head_again = !request && event.status == 0 && head.status;
+  if (stream->exchange.message(kind).seen && !head_again) {
     TakeTrailers(*stream, kind, head);
   } else if (request) {
     TakeRequestHead(*stream, head, start);
@@ -40,14 +43,15 @@ void Http2Session::OnHeaders(MessageKind kind, uint32_t id, Http2Head& head, Tim
 }
 
 // A client opens streams with odd ids that grow. Anything else belongs to a stream that is over, or to one from before
-// the capture of which only the end is seen.
+// the capture of which only the end is seen. What was taken for a frame after a loss may have had any id: then a method
+// makes a request of what looks like an earlier one.
 Http2Session::Stream* Http2Session::BeginRequest(uint32_t id, const Http2Head& head) {
   if (id % 2 == 0) {
     context_.counters.Add(Counter::kRequestErrors);
     return nullptr;
   }
-  if (id <= highest_request_) return nullptr;
-  highest_request_ = id;
+  if (id <= highest_request_ && (!lossy_ || !head.has_method || IsClosed(id))) return nullptr;
+  highest_request_ = std::max(highest_request_, id);
   if (lossy_ && !head.has_method && head.whole()) return nullptr;  // trailers
   return NewStream(id);
 }
@@ -67,7 +71,7 @@ void Http2Session::TakeHead(Stream& stream, MessageKind kind, Http2Head& head, T
   message.seen = true;
   message.header_bytes = head.wire_bytes;
   message.unknown_fields = head.unknown_fields;
-  message.headers = std::move(head.fields);
+  std::swap(message.headers, head.fields);  // the buffers of an event from before serve the next head
   message.start = start;
   message.end = at_;
   HttpEvent& event = *stream.exchange.event;
@@ -80,11 +84,11 @@ void Http2Session::TakeRequestHead(Stream& stream, Http2Head& head, Timestamp st
   context_.counters.Add(Counter::kRequestsParsed);
   HttpEvent& event = *stream.exchange.event;
   event.version = kVersion;
-  event.method = std::move(head.method);
-  event.scheme = std::move(head.scheme);
-  event.authority = std::move(head.authority);
-  event.protocol = std::move(head.protocol);
-  event.target = std::move(head.path);
+  event.method.swap(head.method);
+  event.scheme.swap(head.scheme);
+  event.authority.swap(head.authority);
+  event.protocol.swap(head.protocol);
+  event.target.swap(head.path);
   stream.exchange.method = KindOfMethod(event.method);
   // CONNECT has no path (RFC 9113 8.5), but an extended one has (RFC 8441 4).
   const bool connect = stream.exchange.method == MethodKind::kConnect && event.protocol.empty();
@@ -108,7 +112,7 @@ void Http2Session::TakeTrailers(Stream& stream, MessageKind kind, Http2Head& hea
   HttpMessage& message = stream.exchange.message(kind);
   message.end = at_;
   message.unknown_fields += head.unknown_fields;
-  if (message.trailers.empty()) message.trailers = std::move(head.fields);
+  if (message.trailers.empty()) std::swap(message.trailers, head.fields);
   // RFC 9113 8.1: no pseudo-header fields in trailers.
   head.malformed = head.malformed || head.has_method || head.status;
   TagHead(head, stream.exchange.event->tags);

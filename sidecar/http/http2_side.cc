@@ -206,6 +206,8 @@ void Http2Side::EndBlock() {
   const uint32_t stream = std::exchange(block_stream_, 0);
   if (!is_promise_) {
     handler_.OnHeaders(kind_, stream, head_, block_start_, block_ends_stream_);
+  } else if (kind_ == MessageKind::kRequest) {
+    context_.counters.Add(Counter::kRequestErrors);  // clients promise nothing
   } else if (promised_ != 0) {
     handler_.OnPushPromise(stream, promised_, head_, block_start_);
   }
@@ -221,6 +223,12 @@ void Http2Side::BreakBlock() {
 }
 
 // ---- holes
+
+void Http2Side::ForgetTable() {
+  if (!hpack_.Forget()) return;
+  context_.counters.Add(Counter::kHpackLost);
+  if (has_block()) block_good_ = false;
+}
 
 void Http2Side::LoseFrames(bool table_too, Counter why) {
   if (has_block()) BreakBlock();

@@ -56,6 +56,8 @@ class Http2Side final : private Http2FrameReader::Handler, private HpackDecoder:
   void AllowTable(uint32_t bytes) { hpack_.Allow(bytes); }
   // Lets go of what is kept while frames are looked for.
   void Forget() { sync_.Reset(); }
+  // Lets go of the compression table; counted.
+  void ForgetTable();
 
   bool searching() const { return searching_; }
   // Bytes looked at in vain since the frames were lost.

@@ -87,7 +87,8 @@ class Session {
   virtual void OnTick(Timestamp /*now*/) {}
   // Frees the bodies kept so far (tag `truncated_memory`); called for the oldest session first. Returns bytes freed.
   virtual size_t CutBodies() { return 0; }
-  // Emits everything unfinished as it is, finally, with the tag `why`, and lets go of what it held.
+  // Emits everything unfinished as it is, finally, with the tag `why`, and lets go of all that it can do without. When
+  // memory is short, sessions without an exchange are asked first.
   virtual void Abandon(Tag /*why*/) {}
   // When the oldest unfinished exchange began; 0 if none.
   virtual Timestamp oldest() const { return {}; }

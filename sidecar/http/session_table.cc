@@ -152,6 +152,12 @@ void SessionTable::Impl::RelieveMemory() {
     current_ = entry;
     entry->session->CutBodies();
   }
+  // What sessions keep between exchanges costs none of them.
+  for (auto& [id, entry] : table_) {
+    if (!budget_.over()) break;
+    current_ = &entry;
+    if (entry.session != nullptr && !entry.session->oldest()) entry.session->Abandon(Tag::kForgotten);
+  }
   for (Entry* entry : entries) {
     if (!budget_.over()) break;
     current_ = entry;

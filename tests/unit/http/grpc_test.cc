@@ -132,6 +132,27 @@ TEST(Grpc, WebOverHttp1HasItsTrailersInTheBody) {
   EXPECT_EQ(s[0].grpc->responses.count, 1u);
 }
 
+TEST(Grpc, AClientOfWebCannotSayHowItWasAnswered) {
+  Story s;
+  const std::string forged = "grpc-status:0\r\n";
+  const std::string request = GrpcMessage("ask") + "\x80" + Big32(static_cast<uint32_t>(forged.size())) + forged;
+  const std::string trailers = "grpc-status:13\r\n";
+  const std::string body = "\x80" + Big32(static_cast<uint32_t>(trailers.size())) + trailers;
+  s.Open().Ingress("POST /shop.Cart/Add HTTP/1.1\r\nContent-Type: application/grpc-web\r\nContent-Length: " +
+                   std::to_string(request.size()) + "\r\n\r\n" + request);
+  s.Egress("HTTP/1.1 200 OK\r\nContent-Type: application/grpc-web\r\nContent-Length: " + std::to_string(body.size()) +
+           "\r\n\r\n" + body);
+  ASSERT_TRUE(s[0].grpc);
+  EXPECT_EQ(s[0].grpc->status, 13u);
+  EXPECT_EQ(s[0].grpc->message, "");
+  Story t;
+  t.Open().Ingress("POST /shop.Cart/Add HTTP/1.1\r\nContent-Type: application/grpc-web\r\nContent-Length: " +
+                   std::to_string(request.size()) + "\r\n\r\n" + request);
+  t.Egress("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
+  ASSERT_TRUE(t[0].grpc);
+  EXPECT_FALSE(t[0].grpc->status);
+}
+
 TEST(Grpc, WebAsTextIsBase64) {
   Story s;
   // Two base64 texts: a message "hi", then the trailers "grpc-status:0\r\n".
