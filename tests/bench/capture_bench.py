@@ -264,7 +264,7 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
 
     def http2(self, path):
         """h2load against nghttpd: a fixed number of requests over 10 connections of 100 streams each."""
-        count = 50000 * self.options.seconds if path == self.SIZES["150 B"] else 10000 * self.options.seconds
+        count = (300000 if path == self.SIZES["150 B"] else 30000) * self.options.seconds
         out = subprocess.run(["h2load", "-n", str(count), "-c10", "-m100", f"http://127.0.0.1:{self.http2_port}{path}"],
                              capture_output=True, text=True, check=True).stdout
         if f"{count} succeeded, 0 failed" not in out:
@@ -368,4 +368,5 @@ def main():
         bench.close()
 
 
-main()
+if __name__ == "__main__":
+    main()

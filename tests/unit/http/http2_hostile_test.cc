@@ -32,7 +32,8 @@ TEST(Http2Hostile, FramesThatEndpointsIgnoreDoNotLoseTheOthers) {
     Http2Story s;
     s.Ingress(frame).Egress(frame);
     s.ExpectAllIsWell();
-    EXPECT_EQ(s.Count(Counter::kHttp2Refound), 0u) << static_cast<int>(frame[3]) << ", " << frame.size() - 9 << " bytes";
+    EXPECT_EQ(s.Count(Counter::kHttp2Refound), 0u)
+        << static_cast<int>(frame[3]) << ", " << frame.size() - 9 << " bytes";
   }
 }
 
