@@ -7,6 +7,7 @@
 
 #include "base/annotations.h"
 #include "base/quantity.h"
+#include "webhook/sidecar_sink.h"
 
 namespace podtap::webhook {
 namespace {
@@ -30,36 +31,6 @@ std::vector<std::string> SplitList(std::string_view list) {
 
 bool IsText(std::string_view value) {
   return std::none_of(value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
-
-// Places of the sidecar's own mounts; a sink's directory must neither hold one nor lie inside one.
-constexpr std::string_view kOwnPlaces[] = {
-    "/run/podtap",      "/host",        "/hostproc",       "/etc/podtap", "/proc", "/sys", "/dev",
-    "/var/run/secrets", "/run/secrets", "/var/run/podtap", "/usr",        "/bin",  "/lib"};
-
-bool Overlaps(std::string_view a, std::string_view b) {
-  if (a.size() > b.size()) std::swap(a, b);
-  return b.starts_with(a) && (b.size() == a.size() || a == "/" || b[a.size()] == '/');
-}
-
-bool IsCleanPath(std::string_view path) {
-  return path.starts_with('/') && !path.ends_with('/') && path.find("//") == std::string_view::npos &&
-         (std::string(path) + "/").find("/../") == std::string::npos &&
-         (std::string(path) + "/").find("/./") == std::string::npos && path.find(':') == std::string_view::npos &&
-         path.find(',') == std::string_view::npos;
-}
-
-// A sink that a container of a pod can have: standard output or a socket of the node.
-Status CheckSink(std::string_view name, std::string_view sink) {
-  constexpr std::string_view kUse = "stdout, unix:PATH or unix-dgram:PATH with an absolute path of the node";
-  if (sink == "stdout") return {};
-  const std::string_view directory = SinkDirectory(sink);
-  const std::string_view path = sink.substr(std::min(sink.find(':') + 1, sink.size()));
-  if (directory.empty() || !IsText(sink) || !IsCleanPath(path) || path.size() > 107) return Refuse(name, sink, kUse);
-  for (std::string_view place : kOwnPlaces)
-    if (Overlaps(directory, place))
-      return Refuse(name, sink, "a directory of its own for the socket, such as unix:/var/run/collector/podtap.sock");
-  return {};
 }
 
 Status ApplyNamedSink(InjectorConfig& config, std::string_view name, std::string_view value) {
@@ -127,10 +98,21 @@ constexpr OptionInfo kOptions[] = {
      "The oldest kernel of the nodes, such as 5.4; decides the capabilities without privilege."},
     {"sidecar_image", "", "The image of the sidecar container."},
     {"sidecar_image_pull_policy", "", "Always, IfNotPresent, Never, or empty for Kubernetes' own default."},
-    {"sidecar_sink", "stdout", "Where the sidecar sends exchanges: stdout, unix:PATH, unix-dgram:PATH."},
+    {"sidecar_sink", "stdout",
+     "Where the sidecar sends exchanges: stdout, unix:PATH, unix-dgram:PATH, otlp:http://HOST:PORT."},
     {"named_sink", "", "NAME=SINK: a sink that the annotation mirror.traceable.ai/sink may name; repeatable.", false,
      true},
+    {"sidecar_arg", "", "--NAME=VALUE: a flag of the sidecar, such as --redact_query=token; repeatable.", false, true},
+    {"sidecar_metrics_port", "0", "A port of each pod where the sidecar serves its metrics; 0: none."},
+    {"sidecar_token_audience", "podtap",
+     "With an otlp: sink: the audience of the service account token that the sidecar shows; empty: no token."},
+    {"sidecar_token_secret", "",
+     "With an otlp: sink: NAME or NAME/KEY of a Secret of the pod's own namespace that holds the token instead."},
     {"run_as_privileged", "true", "Run the sidecar privileged; false: with the fewest capabilities that work.", true},
+    {"sidecar_capabilities", "",
+     "The capabilities without privilege, a comma list; empty: the fewest that the oldest kernel needs."},
+    {"sidecar_selinux_options", "",
+     "SELinux: a comma list of type=, user=, role=, level=; empty: type=spc_t without privilege."},
     {"tls_capture", "false", "Mount the node's /proc, which the capture inside TLS libraries needs.", true},
     {"sidecar_ring_bytes", "8Mi", "The sidecar's ring between kernel and user space; a power of two."},
     {"sidecar_cpu_request", "10m", "CPU request of the sidecar."},
@@ -143,18 +125,9 @@ constexpr OptionInfo kOptions[] = {
 
 std::span<const OptionInfo> InjectorOptions() { return kOptions; }
 
-std::string_view SinkDirectory(std::string_view sink) {
-  for (std::string_view scheme : {std::string_view("unix:"), std::string_view("unix-dgram:")})
-    if (sink.starts_with(scheme)) {
-      const std::string_view path = sink.substr(scheme.size());
-      const size_t slash = path.rfind('/');
-      return slash == std::string_view::npos ? std::string_view() : path.substr(0, std::max<size_t>(slash, 1));
-    }
-  return {};
-}
-
 Status ApplyOption(InjectorConfig& config, std::string_view name, std::string_view value) {
   if (!IsText(value)) return UsageError("--" + std::string(name) + " holds control characters");
+  if (auto applied = ApplySidecarOption(config.sidecar, name, value)) return *std::move(applied);
   if (name == "revision") {
     if (value.empty()) return Refuse(name, value, "a label value such as default");
     config.revision = value;

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "webhook/sidecar_options.h"
 
 namespace podtap::webhook {
 
@@ -46,6 +47,7 @@ struct InjectorConfig {
   std::string image_pull_policy;  // empty: Kubernetes' own default
   std::string sink = "stdout";
   std::map<std::string, std::string, std::less<>> named_sinks;
+  SidecarOptions sidecar;
   bool run_as_privileged = true;
   bool tls_capture = false;
   uint64_t ring_bytes = 8 << 20;
@@ -70,9 +72,6 @@ std::span<const OptionInfo> InjectorOptions();
 Status ApplyOption(InjectorConfig& config, std::string_view name, std::string_view value);
 // What only the whole can show, e.g. a limit below its request.
 Status CheckConfig(const InjectorConfig& config);
-
-// The directory of a unix or unix-dgram sink, or empty for one without a socket.
-std::string_view SinkDirectory(std::string_view sink);
 
 std::string_view TextOf(Injection injection);
 std::string_view TextOf(PodSecurity level);

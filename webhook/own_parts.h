@@ -18,9 +18,10 @@ inline constexpr std::string_view kRunVolume = "podtap-run";
 inline constexpr std::string_view kAnnotationsVolume = "podtap-annotations";
 inline constexpr std::string_view kNoTokenVolume = "podtap-no-token";
 inline constexpr std::string_view kSinkVolume = "podtap-sink";
+inline constexpr std::string_view kTokenVolume = "podtap-token";
 inline constexpr std::string_view kProcVolume = "podtap-proc";
-inline constexpr std::array<std::string_view, 6> kVolumeNames = {kCgroupVolume,  kRunVolume,  kAnnotationsVolume,
-                                                                 kNoTokenVolume, kSinkVolume, kProcVolume};
+inline constexpr std::array<std::string_view, 7> kVolumeNames = {
+    kCgroupVolume, kRunVolume, kAnnotationsVolume, kNoTokenVolume, kSinkVolume, kTokenVolume, kProcVolume};
 
 // Annotations of others that we add to or set.
 inline constexpr std::string_view kDefaultContainerAnnotation = "kubectl.kubernetes.io/default-container";

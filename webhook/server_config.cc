@@ -230,6 +230,8 @@ std::string ServerConfig::Json() const {
   const auto list = [](const std::vector<std::string>& items) { return json::array(items.begin(), items.end()); };
   json::object sinks;
   for (const auto& [name, sink] : injector.named_sinks) sinks[name] = sink;
+  json::object selinux;
+  for (const auto& [part, value] : injector.sidecar.selinux) selinux[part] = value;
   const auto kernel = injector.facts.oldest_kernel;
   return json::serialize(json::object{
       {"listen_address", listen_address},
@@ -269,6 +271,12 @@ std::string ServerConfig::Json() const {
       {"sidecar_image_pull_policy", injector.image_pull_policy},
       {"sidecar_sink", injector.sink},
       {"named_sink", std::move(sinks)},
+      {"sidecar_arg", list(injector.sidecar.args)},
+      {"sidecar_metrics_port", injector.sidecar.metrics_port},
+      {"sidecar_token_audience", injector.sidecar.token_audience},
+      {"sidecar_token_secret", injector.sidecar.token_secret},
+      {"sidecar_capabilities", list(injector.sidecar.capabilities)},
+      {"sidecar_selinux_options", std::move(selinux)},
       {"run_as_privileged", injector.run_as_privileged},
       {"tls_capture", injector.tls_capture},
       {"sidecar_ring_bytes", injector.ring_bytes},

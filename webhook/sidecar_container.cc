@@ -6,6 +6,7 @@
 #include "base/annotations.h"
 #include "webhook/own_parts.h"
 #include "webhook/resources.h"
+#include "webhook/sidecar_sink.h"
 
 namespace podtap::webhook {
 namespace {
@@ -14,9 +15,12 @@ constexpr std::string_view kProgram = "podtap-sidecar";
 constexpr std::string_view kCgroupMount = "/host/cgroup";
 constexpr std::string_view kRunMount = "/run/podtap";
 constexpr std::string_view kAnnotationsMount = "/etc/podtap/annotations";
-constexpr std::string_view kTokenPath = "/var/run/secrets/kubernetes.io/serviceaccount";
+constexpr std::string_view kTokenMount = "/etc/podtap/token";
+constexpr std::string_view kServiceAccountPath = "/var/run/secrets/kubernetes.io/serviceaccount";
 constexpr std::string_view kProcMount = "/hostproc";
 constexpr uint64_t kDefaultRingBytes = 8 << 20;
+constexpr std::string_view kMetricsPortName = "podtap-metrics";
+constexpr int64_t kTokenLifetimeSeconds = 3600;
 
 std::string Flag(std::string_view name, std::string_view value) {
   std::string flag("--");
@@ -34,6 +38,17 @@ std::string WithoutExpansion(std::string_view text) {
   return out;
 }
 
+// A pod in the node's network shares its ports with every other one there.
+bool ServesMetrics(const json::object& pod, const InjectorConfig& config) {
+  const json::value* host_network = Member(Spec(pod), "hostNetwork");
+  return config.sidecar.metrics_port != 0 && (host_network == nullptr || *host_network != json::value(true));
+}
+
+bool ShowsToken(const Decision& decision, const InjectorConfig& config) {
+  const SidecarOptions& sidecar = config.sidecar;
+  return IsOtlpSink(decision.settings.sink) && !(sidecar.token_audience.empty() && sidecar.token_secret.empty());
+}
+
 json::array Arguments(const json::object& pod, const Decision& decision, const InjectorConfig& config) {
   json::array args(pod.storage());
   const auto add = [&](std::string_view name, std::string_view value) {
@@ -44,8 +59,13 @@ json::array Arguments(const json::object& pod, const Decision& decision, const I
   add("annotation_file", std::string(kAnnotationsMount) + "/mode");
   add("sink", decision.settings.sink);
   add("cgroup_root", kCgroupMount);
-  add("admin_address", "unix:" + std::string(kRunMount) + "/admin.sock");
+  std::string admin = "unix:" + std::string(kRunMount) + "/admin.sock";
+  if (ServesMetrics(pod, config)) admin += ",[::]:" + std::to_string(config.sidecar.metrics_port);
+  add("admin_address", admin);
+  if (ShowsToken(decision, config)) add("token_file", std::string(kTokenMount) + "/token");
   if (config.ring_bytes != kDefaultRingBytes) add("ring_bytes", std::to_string(config.ring_bytes));
+  for (const std::string& arg : config.sidecar.args) args.emplace_back(WithoutExpansion(arg));
+  // After the operator's, so that what a pod's author has chosen wins.
   if (!decision.settings.max_body_bytes.empty())
     add(InfoOf(Setting::kMaxBodyBytes).flag, decision.settings.max_body_bytes);
   if (!decision.settings.log_level.empty()) add(InfoOf(Setting::kLogLevel).flag, decision.settings.log_level);
@@ -69,6 +89,8 @@ json::array Environment(const json::object& pod) {
 
 json::object SecurityContext(const InjectorConfig& config, const ClusterFacts& facts, const json::storage_ptr& memory) {
   json::object context(memory);
+  json::object selinux(memory);
+  for (const auto& [part, value] : config.sidecar.selinux) selinux[part] = value;
   if (config.run_as_privileged) {
     context["privileged"] = true;
   } else {
@@ -79,8 +101,9 @@ json::object SecurityContext(const InjectorConfig& config, const ClusterFacts& f
     // The runtimes' default profiles refuse bpf() on some versions and ptrace of the pod's other containers.
     context["seccompProfile"] = {{"type", "Unconfined"}};
     context["appArmorProfile"] = {{"type", "Unconfined"}};
-    context["seLinuxOptions"] = {{"type", "spc_t"}};
+    if (selinux.empty()) selinux["type"] = "spc_t";
   }
+  if (!selinux.empty()) context["seLinuxOptions"] = std::move(selinux);
   context["runAsUser"] = 0;
   context["runAsGroup"] = 0;
   context["runAsNonRoot"] = false;
@@ -98,9 +121,10 @@ json::array Mounts(const Decision& decision, const InjectorConfig& config, const
   mount(kCgroupVolume, kCgroupMount, true);
   mount(kRunVolume, kRunMount, false);
   mount(kAnnotationsVolume, kAnnotationsMount, true);
-  mount(kNoTokenVolume, kTokenPath, true);
+  mount(kNoTokenVolume, kServiceAccountPath, true);
   if (const std::string_view directory = SinkDirectory(decision.settings.sink); !directory.empty())
     mount(kSinkVolume, directory, true);
+  if (ShowsToken(decision, config)) mount(kTokenVolume, kTokenMount, true);
   if (config.tls_capture) mount(kProcVolume, kProcMount, true);
   return mounts;
 }
@@ -108,6 +132,8 @@ json::array Mounts(const Decision& decision, const InjectorConfig& config, const
 }  // namespace
 
 std::vector<std::string_view> Capabilities(const InjectorConfig& config, const ClusterFacts& facts) {
+  if (!config.sidecar.capabilities.empty())
+    return {config.sidecar.capabilities.begin(), config.sidecar.capabilities.end()};
   // The oldest that podtap runs on, if nobody knows.
   const KernelVersion oldest = facts.oldest_kernel.value_or(KernelVersion{5, 10});
   std::vector<std::string_view> capabilities;
@@ -151,6 +177,9 @@ json::object SidecarContainer(const json::object& pod, const Decision& decision,
   json::object resources = SidecarResources(pod, decision.settings, config, warnings);
   if (decision.resources) resources = *decision.resources;
   if (!resources.empty()) container["resources"] = std::move(resources);
+  if (ServesMetrics(pod, config))
+    container["ports"] =
+        json::array{{{"name", kMetricsPortName}, {"containerPort", config.sidecar.metrics_port}, {"protocol", "TCP"}}};
   container["securityContext"] = SecurityContext(config, decision.facts, pod.storage());
   // Capture starts before the application's first byte: the next container starts when this has returned.
   container["lifecycle"] = {{"postStart", {{"exec", {{"command", {kProgram, "--wait_until_attached_ms=3000"}}}}}}};
@@ -173,6 +202,20 @@ std::vector<json::object> SidecarVolumes(const Decision& decision, const Injecto
   add({{"name", kNoTokenVolume}, {"emptyDir", json::object()}});
   if (const std::string_view directory = SinkDirectory(decision.settings.sink); !directory.empty())
     add({{"name", kSinkVolume}, {"hostPath", {{"path", directory}, {"type", "DirectoryOrCreate"}}}});
+  if (ShowsToken(decision, config)) {
+    if (const auto [secret, key] = SecretAndKey(config.sidecar.token_secret); !secret.empty())
+      // Optional: a Secret that is not there yet must not keep the pod from starting.
+      add({{"name", kTokenVolume},
+           {"secret", {{"secretName", secret}, {"optional", true}, {"items", {{{"key", key}, {"path", "token"}}}}}}});
+    else
+      add({{"name", kTokenVolume},
+           {"projected",
+            {{"sources",
+              {{{"serviceAccountToken",
+                 {{"audience", config.sidecar.token_audience},
+                  {"expirationSeconds", kTokenLifetimeSeconds},
+                  {"path", "token"}}}}}}}}});
+  }
   if (config.tls_capture) add({{"name", kProcVolume}, {"hostPath", {{"path", "/proc"}}}});
   return volumes;
 }

@@ -4,6 +4,7 @@
 
 #include "tests/unit/webhook/pods.h"
 #include "webhook/server_config.h"
+#include "webhook/sidecar_sink.h"
 
 namespace podtap::webhook {
 namespace {
@@ -72,6 +73,23 @@ TEST(ServerConfig, ABadFlagIsOneLineThatNamesItAndWhatToUse) {
                          {"--named_sink=stdout", "NAME=SINK"},
                          {"--named_sink=a b=stdout", "NAME=SINK"},
                          {"--named_sink=a=nowhere", "use stdout, unix:PATH"},
+                         {"--sidecar_sink=otlp:collector:4318", "use otlp:http://HOST:PORT"},
+                         {"--sidecar_sink=otlp:http://", "use otlp:http://HOST:PORT"},
+                         {"--sidecar_sink=otlp:http://a:0", "use otlp:http://HOST:PORT"},
+                         {"--sidecar_sink=otlp:http://a:b", "use otlp:http://HOST:PORT"},
+                         {"--sidecar_sink=otlp:http://user@a", "use otlp:http://HOST:PORT"},
+                         {"--sidecar_sink=otlp:http://a:4318,stdout", "use otlp:http://HOST:PORT"},
+                         {"--sidecar_sink=otlp:http://a/x?y", "use otlp:http://HOST:PORT"},
+                         {"--named_sink=a=otlp:grpc://a:4317", "use otlp:http://HOST:PORT"},
+                         {"--sidecar_arg=redact_query=x", "use --NAME=VALUE"},
+                         {"--sidecar_arg=--redact_query", "use --NAME=VALUE"},
+                         {"--sidecar_arg=--sink=stdout", "--sink is no flag that can be set"},
+                         {"--sidecar_arg=--otlp_headers=authorization=x", "--otlp_headers is no flag"},
+                         {"--sidecar_metrics_port=70000", "a port from 1 to 65535"},
+                         {"--sidecar_capabilities=bpf", "such as BPF,NET_ADMIN"},
+                         {"--sidecar_selinux_options=spc_t", "such as type=spc_t"},
+                         {"--sidecar_token_audience=a b", "a word such as podtap"},
+                         {"--sidecar_token_secret=a/b/c", "the name of a Secret"},
                          {"--sidecar_ring_bytes=3Mi", "a power of two"},
                          {"--sidecar_cpu_request=fast", "a quantity of CPUs"},
                          {"--sidecar_cpu_limit=5m", "is below --sidecar_cpu_request"},
@@ -93,6 +111,12 @@ TEST(ServerConfig, WhatIsRequiredIsAskedFor) {
   EXPECT_THAT(Parse({"--sidecar_image=x"}, false).error().message, HasSubstr("--tls_cert_file and --tls_key_file"));
   EXPECT_TRUE(Parse({"--help"}, false)->help);
   EXPECT_TRUE(Parse({"--version"}, false)->version);
+}
+
+TEST(ServerConfig, EndpointsAreTakenAsUrls) {
+  for (const char* sink : {"otlp:http://collector.podtap.svc:4318", "otlp:https://collector.example",
+                           "otlp:http://[::1]:4318", "otlp:https://10.0.0.1:443/v1/traces"})
+    EXPECT_TRUE(Parse({"--sidecar_sink=" + std::string(sink)})) << sink;
 }
 
 TEST(SinkDirectory, IsTheDirectoryOfASocket) {

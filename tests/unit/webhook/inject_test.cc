@@ -108,6 +108,82 @@ TEST(Inject, AUnixSinksDirectoryIsMountedFromTheNode) {
             "podtap-cgroup,podtap-run,podtap-no-token,podtap-sink");
 }
 
+InjectorConfig ConfigWithEndpoint() {
+  InjectorConfig config = TestConfig();
+  EXPECT_TRUE(ApplyOption(config, "sidecar_sink", "otlp:http://podtap-collector.podtap.svc:4318"));
+  return config;
+}
+
+TEST(Inject, AnEndpointIsShownAServiceAccountTokenOfItsOwnAudience) {
+  const json::value pod = InjectInto(AskingPod(), ConfigWithEndpoint()).pod;
+  EXPECT_THAT(Args(pod), AllOf(Contains("--sink=otlp:http://podtap-collector.podtap.svc:4318"),
+                               Contains("--token_file=/etc/podtap/token/token")));
+  EXPECT_THAT(json::serialize(At(pod, "/spec/initContainers/0/volumeMounts")),
+              HasSubstr(R"({"name":"podtap-token","mountPath":"/etc/podtap/token","readOnly":true})"));
+  EXPECT_THAT(json::serialize(At(pod, "/spec/volumes")),
+              HasSubstr(R"({"name":"podtap-token","projected":{"sources":[{"serviceAccountToken":)"
+                        R"({"audience":"podtap","expirationSeconds":3600,"path":"token"}}]}})"));
+  EXPECT_EQ(TextAt(pod, "/metadata/annotations/cluster-autoscaler.kubernetes.io~1safe-to-evict-local-volumes"),
+            "podtap-cgroup,podtap-run,podtap-no-token")
+      << "a projected volume keeps no node";
+  // Nobody else is shown one.
+  for (const char* sink : {"stdout", "unix:/var/run/collector/podtap.sock"}) {
+    InjectorConfig config = TestConfig();
+    ASSERT_TRUE(ApplyOption(config, "sidecar_sink", sink));
+    EXPECT_THAT(json::serialize(InjectInto(AskingPod(), config).pod), Not(HasSubstr("podtap-token"))) << sink;
+  }
+  InjectorConfig config = ConfigWithEndpoint();
+  ASSERT_TRUE(ApplyOption(config, "sidecar_token_audience", ""));
+  EXPECT_THAT(json::serialize(InjectInto(AskingPod(), config).pod), Not(HasSubstr("podtap-token")));
+}
+
+TEST(Inject, ASecretOfTheApplicationsNamespaceMayHoldTheToken) {
+  InjectorConfig config = ConfigWithEndpoint();
+  ASSERT_TRUE(ApplyOption(config, "sidecar_token_secret", "podtap-access/key"));
+  const json::value pod = InjectInto(AskingPod(), config).pod;
+  EXPECT_THAT(json::serialize(At(pod, "/spec/volumes")),
+              HasSubstr(R"({"name":"podtap-token","secret":{"secretName":"podtap-access","optional":true,)"
+                        R"("items":[{"key":"key","path":"token"}]}})"));
+  EXPECT_THAT(Args(pod), Contains("--token_file=/etc/podtap/token/token"));
+}
+
+TEST(Inject, TheOperatorsFlagsComeBeforeThoseOfThePodsAuthor) {
+  InjectorConfig config = TestConfig();
+  ASSERT_TRUE(ApplyOption(config, "sidecar_arg", "--log-level=warning"));
+  ASSERT_TRUE(ApplyOption(config, "sidecar_arg", "--redact_query=$(POD_NAME),x"));
+  const auto args = Args(
+      InjectInto(Pod(R"({"mirror.traceable.ai/enabled":"true","mirror.traceable.ai/log-level":"debug"})"), config).pod);
+  EXPECT_THAT(args, Contains("--redact_query=$$(POD_NAME),x"));
+  const auto first = std::find(args.begin(), args.end(), "--log_level=warning");
+  ASSERT_NE(first, args.end());
+  EXPECT_NE(std::find(first, args.end(), "--log_level=debug"), args.end());
+}
+
+TEST(Inject, MetricsAreServedOnAPortOfThePodButNotOfTheNode) {
+  InjectorConfig config = TestConfig();
+  ASSERT_TRUE(ApplyOption(config, "sidecar_metrics_port", "9464"));
+  const json::value pod = InjectInto(AskingPod(), config).pod;
+  EXPECT_THAT(Args(pod), Contains("--admin_address=unix:/run/podtap/admin.sock,[::]:9464"));
+  EXPECT_EQ(At(pod, "/spec/initContainers/0/ports"),
+            Json(R"([{"name":"podtap-metrics","containerPort":9464,"protocol":"TCP"}])"));
+  const json::value node = InjectInto(AskingPod(R"("hostNetwork":true)"), config).pod;
+  EXPECT_THAT(Args(node), Contains("--admin_address=unix:/run/podtap/admin.sock"));
+  EXPECT_TRUE(At(node, "/spec/initContainers/0/ports").is_null());
+}
+
+TEST(Inject, TheOperatorMayNameCapabilitiesAndSelinuxOptions) {
+  InjectorConfig config = TestConfig();
+  ASSERT_FALSE(ApplyOption(config, "sidecar_selinux_options", "type=spc_t,c3"));
+  ASSERT_TRUE(ApplyOption(config, "sidecar_selinux_options", "type=other_t,user=system_u"));
+  EXPECT_EQ(At(InjectInto(AskingPod(), config).pod, "/spec/initContainers/0/securityContext/seLinuxOptions"),
+            Json(R"({"type":"other_t","user":"system_u"})"));
+  config.run_as_privileged = false;
+  ASSERT_TRUE(ApplyOption(config, "sidecar_capabilities", "CAP_SYS_ADMIN,NET_ADMIN"));
+  const json::value context = At(InjectInto(AskingPod(), config).pod, "/spec/initContainers/0/securityContext");
+  EXPECT_EQ(At(context, "/capabilities/add"), Json(R"(["SYS_ADMIN","NET_ADMIN"])"));
+  EXPECT_EQ(TextAt(context, "/seLinuxOptions/type"), "other_t");
+}
+
 TEST(Inject, WithoutPrivilegeItGetsTheFewestCapabilitiesOfTheOldestKernel) {
   InjectorConfig config = TestConfig();
   config.run_as_privileged = false;

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // The two programs cannot drift: whatever the webhook writes as arguments, the sidecar's own flag parser takes.
+#include <gflags/gflags.h>
 #include <gtest/gtest.h>
 
 #include "base/annotations.h"
@@ -50,6 +51,30 @@ TEST(AnnotationTable, TheEndsOfItsRangesAreTakenToo) {
        {"--max_body_bytes=0", "--max_body_bytes=16777216", "--mode=ingress", "--mode=egress", "--mode=all",
         "--mode=off", "--log_level=error", "--log_level=warning", "--log_level=info", "--log_level=debug"})
     EXPECT_TRUE(ParseAsSidecar({arg})) << arg;
+}
+
+TEST(FlagsForSidecars, AreFlagsOfTheSidecar) {
+  gflags::CommandLineFlagInfo info;
+  for (std::string_view flag : webhook::FlagsForSidecars())
+    EXPECT_TRUE(gflags::GetCommandLineFlagInfo(std::string(flag).c_str(), &info)) << flag;
+  EXPECT_FALSE(gflags::GetCommandLineFlagInfo("no_such_flag", &info));
+}
+
+TEST(InjectedArguments, ForAnEndpointAreTakenToo) {
+  InjectorConfig config = ConfigWithCollector();
+  for (const auto& [name, value] : std::vector<std::pair<std::string, std::string>>{
+           {"sidecar_sink", "otlp:http://podtap-collector.podtap.svc:4318"},
+           {"sidecar_metrics_port", "9464"},
+           {"sidecar_arg", "--deployment_environment=staging"},
+           {"sidecar_arg", "--redact_json_fields=password,card"}})
+    ASSERT_TRUE(ApplyOption(config, name, value));
+  const auto injected = webhook::InjectInto(webhook::AskingPod(), config);
+  const auto line = ParseAsSidecar(ArgsOf(webhook::At(injected.pod, "/spec/initContainers/0")));
+  ASSERT_TRUE(line) << line.error().message;
+  EXPECT_EQ(line->config.sinks[0].address.Text(), "otlp:http://podtap-collector.podtap.svc:4318/v1/traces");
+  EXPECT_EQ(line->config.otlp.token_file, "/etc/podtap/token/token");
+  EXPECT_EQ(line->config.identity.environment, "staging");
+  EXPECT_EQ(line->config.admin_addresses.size(), 2u);
 }
 
 TEST(InjectedArguments, AreTakenByTheSidecarAsTheyAreWritten) {
