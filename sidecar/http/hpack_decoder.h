@@ -48,8 +48,11 @@ class HpackDecoder {
   HpackDecoder(const HpackDecoder&) = delete;
   HpackDecoder& operator=(const HpackDecoder&) = delete;
 
-  // What the table holds is not known any more. Not inside a block.
-  void Lose() { lost_ = true; }
+  // What the table holds is not known any more, nor what size of it was agreed on. Not inside a block.
+  void Lose() {
+    lost_ = true;
+    Allow(kLargestTable);
+  }
   // After all it is empty: nothing was sent before. Only before the first block.
   void Trust() { lost_ = lost_ && (inflater_ != nullptr || placeholders_); }
   // The peer allowed the encoder a table of this size (SETTINGS_HEADER_TABLE_SIZE).

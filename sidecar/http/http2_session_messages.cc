@@ -17,6 +17,12 @@ void TagHead(const Http2Head& head, TagSet& tags) {
   if (head.malformed) tags.Add(Tag::kMalformed);
 }
 
+// Trailers have no pseudo-header fields; those of a head are in the static table, by their names at least.
+bool LooksLikeTrailers(MessageKind kind, const Http2Head& head) {
+  if (kind == MessageKind::kResponse) return !head.status && head.whole();
+  return !head.undecodable && head.method.empty() && head.scheme.empty() && head.path.empty() && head.authority.empty();
+}
+
 }  // namespace
 
 void Http2Session::OnHeaders(MessageKind kind, uint32_t id, Http2Head& head, Timestamp start, bool end_stream) {
@@ -26,9 +32,13 @@ void Http2Session::OnHeaders(MessageKind kind, uint32_t id, Http2Head& head, Tim
   if (stream == nullptr || stream->exchange.done(kind)) return;
   stream->last = at_;
   HttpEvent& event = *stream->exchange.event;
-  // A head whose status was unknown may have been an interim one.
-  const bool head_again = !request && event.status == 0 && head.status;
-  if (stream->exchange.message(kind).seen && !head_again) {
+  // A head whose status was unknown was an interim one if another status follows, or what cannot be trailers, because
+  // those end the stream (RFC 9113 8.1).
+  const bool head_again = !request && event.status == 0 && (head.status || !end_stream);
+  const bool seen = stream->exchange.message(kind).seen;
+  const bool head_hidden = !seen && lossy_ && end_stream && LooksLikeTrailers(kind, head);
+  if (head_hidden) stream->lost[static_cast<size_t>(kind)] = true;
+  if (head_hidden || (seen && !head_again)) {
     TakeTrailers(*stream, kind, head);
   } else if (request) {
     TakeRequestHead(*stream, head, start);
@@ -52,13 +62,13 @@ Http2Session::Stream* Http2Session::BeginRequest(uint32_t id, const Http2Head& h
   }
   if (id <= highest_request_ && (!lossy_ || !head.has_method || IsClosed(id))) return nullptr;
   highest_request_ = std::max(highest_request_, id);
-  if (lossy_ && !head.has_method && head.whole()) return nullptr;  // trailers
+  if (lossy_ && LooksLikeTrailers(MessageKind::kRequest, head)) return nullptr;
   return NewStream(id);
 }
 
 Http2Session::Stream* Http2Session::BeginResponse(uint32_t id, const Http2Head& head) {
   if (IsClosed(id)) return nullptr;
-  if (!head.status && head.whole()) {
+  if (LooksLikeTrailers(MessageKind::kResponse, head)) {
     if (!lossy_) context_.counters.Add(Counter::kResponseErrors);
     return nullptr;
   }
@@ -137,6 +147,7 @@ void Http2Session::OnPushPromise(uint32_t /*id*/, uint32_t promised, Http2Head& 
 void Http2Session::TakeUpgrade(const HttpEvent& upgraded) {
   Stream& stream = *NewStream(1);
   highest_request_ = 1;
+  server_side_.AllowTable(HpackDecoder::kLargestTable);  // HTTP2-Settings may have said so
   HttpEvent& event = *stream.exchange.event;
   event.method = upgraded.method;
   event.target = upgraded.target;

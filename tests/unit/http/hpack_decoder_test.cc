@@ -202,6 +202,21 @@ TEST(HpackDecoder, ALargerTableThanTheDefaultIsTriedOnce) {
   EXPECT_EQ(d.counters.Get(Counter::kHpackRetried), 1u);
 }
 
+// How large a table both ends agreed on before the join is unknown: whatever the encoder then says is followed.
+TEST(HpackDecoder, ATableThatIsResizedBeyondTheLargestGuessIsFollowed) {
+  Encoder e(262144);
+  e.Encode({{"old", "1"}});
+  Decoder d;
+  d.hpack.Lose();
+  e.Resize(262144);
+  EXPECT_THAT(d.Decode(e.Encode({{"old", "1"}, {"new", "1"}})), ElementsAre(Field("", ""), Field("new", "1")));
+  Fields many;
+  for (int i = 0; i < 3000; ++i) many.emplace_back("name" + std::to_string(i), "value");
+  d.Decode(e.Encode(many));
+  EXPECT_THAT(d.Decode(e.Encode({{"name3", "value"}})), ElementsAre(Field("name3", "value")));
+  EXPECT_EQ(d.counters.Get(Counter::kHpackFailed), 0u);
+}
+
 TEST(HpackDecoder, WhatFitsNoTableIsNotDecodable) {
   Decoder d;
   d.hpack.Lose();

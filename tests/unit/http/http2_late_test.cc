@@ -172,6 +172,46 @@ TEST(Http2Late, AHoleOverFramesLosesThemAndTheNextAreFound) {
   EXPECT_EQ(s.Count(Counter::kHttp2Refound), 1u);
 }
 
+TEST(Http2Late, TrailersWhoseHeadWasLostAreNoHead) {
+  Http2Story s;
+  const std::string request = s.client.Request(1, "POST", "/1", false);
+  s.Ingress(request.substr(0, 3)).LoseIngress(request.size() - 3);
+  s.Egress(s.server.Response(1, "200", false));
+  const std::string more = Join({Data(1, "body", false), s.client.Headers(1, {{"x-end", "/1"}}, true)});
+  s.Ingress(Join({more, s.client.Request(3, "POST", "/3", true)}));
+  const std::string head = s.server.Response(3, "200", false, {{"a", "b"}});
+  s.Egress(Data(1, "1")).Egress(head.substr(0, 3)).LoseEgress(head.size() - 3);
+  s.Egress(
+      Join({Data(3, "3", false), s.server.Headers(3, {{"grpc-status", "0"}}, true), s.server.Headers(1, {}, true)}));
+  s.Close();
+  ASSERT_EQ(s.events().size(), 2u);
+  for (const HttpEventPtr& e : s.events()) {
+    EXPECT_FALSE(e->complete);
+    EXPECT_TRUE(e->tags.Has(Tag::kLost));
+    EXPECT_FALSE(e->tags.Has(Tag::kMalformed));
+  }
+  EXPECT_EQ(Brief(s[0]), "- 200");
+  EXPECT_THAT(Fields(s[0].request.headers), IsEmpty());
+  EXPECT_EQ(Brief(s[1]), "POST /3 -");
+  EXPECT_THAT(Fields(s[1].response.headers), IsEmpty());
+  EXPECT_THAT(Fields(s[1].response.trailers), ElementsAre("grpc-status: 0"));
+}
+
+TEST(Http2Late, AnUnknownInterimStatusIsFollowedByAHeadNotByTrailers) {
+  Story s;
+  Http2Peer client, server;
+  client.Get(1, "/1");
+  server.Response(1, "103", false, {{"link", "a"}}).append(server.Response(1, "418", false));
+  s.OpenLate().Ingress(Join({client.Get(3, "/3"), WindowUpdate(0), WindowUpdate(0)}));
+  s.Egress(Join({server.Response(3, "103", false, {{"link", "b"}}), server.Response(3, "418", false, {{"x", "y"}}),
+                 Data(3, "body")}))
+      .Close();
+  ASSERT_EQ(s.events().size(), 1u);
+  EXPECT_TRUE(s[0].tags.Has(Tag::kHeadersUnknown));
+  EXPECT_THAT(Fields(s[0].response.headers), ElementsAre("x: y"));
+  EXPECT_THAT(Fields(s[0].response.trailers), IsEmpty());
+}
+
 TEST(Http2Late, AResponseWhoseEndMayBeHiddenIsNotWaitedForForEver) {
   Http2Story s;
   s.Ingress(s.client.Get(1, "/1")).LoseEgress(100);
