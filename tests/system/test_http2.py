@@ -4,7 +4,9 @@
 import collections
 import json
 import os
+import random
 import re
+import signal
 import subprocess
 import time
 
@@ -314,3 +316,28 @@ def a_small_ring_that_overflows_makes_no_event_wrong():
         ports = {e["src_port"] for e in seen if e["http"].get("url") == "/b"}
         whole = check_none_wrong([e for e in small if e["src_port"] not in ports], paths)
         say(f"{len(seen)} events, {whole} of the small ones complete")
+
+
+@case
+def records_dropped_at_random_make_no_event_wrong():
+    """The worker is held up now and then, so that a small ring is full and loses what it loses."""
+    with Pod() as pod:
+        log = os.path.join(pod.folder, "nghttpd.log")
+        with open(log, "wb") as out:
+            nghttpd(pod, options=["-v"], stdout=out)
+            tap = pod.sidecar("--ring_bytes=262144")
+
+            def hold_up():
+                chance = random.Random(7)
+                worker = tap.worker_pid()
+                for _ in range(8):
+                    os.kill(worker, signal.SIGSTOP)
+                    time.sleep(chance.uniform(0.1, 0.5))
+                    os.kill(worker, signal.SIGCONT)
+                    time.sleep(chance.uniform(0.05, 0.2))
+
+            run_numbered(pod, 24000, 8, 20, hold_up)
+            seen = tap.final_events()
+        check(len(seen) < 24000 or any(e["podtap"]["tags"] for e in seen), "nothing was lost: this proves nothing")
+        whole = check_none_wrong(seen, served(log))
+        say(f"{len(seen)} of 24000 events, {whole} complete")
