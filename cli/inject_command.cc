@@ -105,9 +105,9 @@ Result<webhook::OfflineOutput> Decide(const Settings& settings, std::string& tex
 
 void NoteRewritten(const webhook::EditedText& edited) {
   for (const size_t document : edited.rewritten)
-    std::cerr
-        << "podtap: document " << document + 1
-        << " could not be edited in place (aliases or an unusual layout); it was written anew, without comments\n";
+    std::cerr << "podtap: document " << document + 1
+              << " could not be edited in place (an anchor that has to differ, or an unusual layout); it was written "
+                 "anew, without comments\n";
 }
 
 int Print(std::string_view text) {

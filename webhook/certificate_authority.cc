@@ -64,7 +64,8 @@ Certificate Begin(EVP_PKEY* key, std::string_view name, std::chrono::seconds lif
   Certificate certificate(X509_new());
   unsigned char serial[16];
   RAND_bytes(serial, sizeof(serial));
-  serial[0] &= 0x7f;  // positive
+  // Positive, and without a leading zero: DER has no padding, and readers refuse it (X.690 8.3.2).
+  serial[0] = static_cast<unsigned char>((serial[0] & 0x3f) | 0x40);
   ASN1_INTEGER* number = X509_get_serialNumber(certificate.get());
   ASN1_STRING_set(number, serial, sizeof(serial));
   X509_set_version(certificate.get(), X509_VERSION_3);

@@ -11,7 +11,8 @@
 namespace podtap::webhook {
 
 // The path of our init container, if it is the one that we would add to this pod now in everything but restartPolicy,
-// which is missing (and perhaps appArmorProfile). Fields that the API server has filled in with their defaults do not
+// which is missing (and perhaps appArmorProfile). Fields that the API server has filled in with their defaults,
+// resources and the pull policy (which its own admission may set), and the mode that the sidecar starts with do not
 // count as a difference.
 std::optional<std::string> PathOfStrippedContainer(const json::object& pod, const Decision& decision,
                                                    const InjectorConfig& config);

@@ -28,6 +28,12 @@ Explanation InjectWorkload(const Workload& workload, const OfflineInput& input, 
   return explanation;
 }
 
+// How many columns a terminal shows: code points, not bytes.
+size_t Width(std::string_view text) {
+  return static_cast<size_t>(
+      std::count_if(text.begin(), text.end(), [](unsigned char c) { return (c & 0xc0) != 0x80; }));
+}
+
 const char* Result(const Explanation& explanation) {
   const Reason reason = explanation.decision.reason;
   return explanation.decision.inject || reason == Reason::kHealed ? "inject" : "skip";
@@ -71,12 +77,12 @@ std::string ExplanationTable(const std::vector<Explanation>& explanations) {
                     e.decision.decided_by, e.decision.mode, e.decision.mode_decided_by});
   std::array<size_t, 6> widths{};
   for (const auto& row : rows)
-    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], row[i].size());
+    for (size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], Width(row[i]));
   std::string table;
   for (size_t r = 0; r < rows.size(); ++r) {
     for (size_t i = 0; i < rows[r].size(); ++i) {
       table.append(rows[r][i]);
-      if (i + 1 < rows[r].size()) table.append(widths[i] - rows[r][i].size() + 2, ' ');
+      if (i + 1 < rows[r].size()) table.append(widths[i] - Width(rows[r][i]) + 2, ' ');
     }
     table += '\n';
     if (r > 0)

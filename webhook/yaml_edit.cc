@@ -179,11 +179,10 @@ bool DocumentDiff::Compare(const YamlNode& root, const json::value& wanted) {
 
 void DocumentDiff::CompareNode(const YamlNode& node, Place place, const json::value& wanted) {
   if (!possible_ || ToJson(node) == wanted) return;
-  if (node.alias)
-    possible_ = false;
-  else if (!node.members.empty() && wanted.is_object())
+  // What an alias names is written out, changed, in the alias's place.
+  if (!node.alias && !node.members.empty() && wanted.is_object())
     CompareMapping(node, wanted.get_object());
-  else if (!node.items.empty() && wanted.is_array())
+  else if (!node.alias && !node.items.empty() && wanted.is_array())
     CompareSequence(node, place, wanted.get_array());
   else
     ReplaceValue(node, place, wanted);
@@ -323,7 +322,7 @@ void DocumentDiff::AppendFlow(size_t begin, size_t end, const std::string& key, 
 }
 
 void DocumentDiff::ReplaceValue(const YamlNode& node, Place place, const json::value& wanted) {
-  if (node.block_scalar) {
+  if ((node.block_scalar && !node.alias) || !node.tag.empty()) {
     possible_ = false;
   } else if (!place.in_flow && place.owner != nullptr && IsFilled(wanted)) {
     ReplaceByBlock(node, *place.owner, wanted);

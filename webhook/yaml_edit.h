@@ -29,7 +29,7 @@ class DocumentDiff {
   // `text` ends with a line feed.
   DocumentDiff(std::string_view text, const YamlNode& root) : text_(text), style_(StyleOf(text, root)) {}
 
-  // False if the difference has no edit, e.g. inside an alias.
+  // False if the difference has no edit, e.g. inside a block scalar.
   bool Compare(const YamlNode& root, const json::value& wanted);
   const std::vector<TextEdit>& edits() const { return edits_; }
 

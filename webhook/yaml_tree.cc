@@ -45,8 +45,9 @@ class Reader {
     diag_.reset(fy_diag_create(&diag_config));
     fy_diag_set_collect_errors(diag_.get(), true);
     fy_parse_cfg config{};
+    constexpr unsigned kFlags = FYPCF_QUIET | FYPCF_DISABLE_RECYCLING | FYPCF_SLOPPY_FLOW_INDENTATION;
     // A C enum that is a set of bits. NOLINTNEXTLINE(clang-analyzer-optin.core.EnumCastOutOfRange)
-    config.flags = static_cast<fy_parse_cfg_flags>(FYPCF_QUIET | FYPCF_DISABLE_RECYCLING);
+    config.flags = static_cast<fy_parse_cfg_flags>(kFlags);
     config.diag = diag_.get();
     parser_.reset(fy_parser_create(&config));
     fy_parser_set_string(parser_.get(), text.data(), text.size());

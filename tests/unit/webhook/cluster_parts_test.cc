@@ -119,6 +119,13 @@ TEST(CertificateAuthority, SignsServesAndIsDueAtTwoThirds) {
   EXPECT_FALSE(FactsOfCertificate("garbage"));
 }
 
+TEST(CertificateAuthority, EveryCertificateCanBeReadWhateverItsSerialNumber) {
+  for (int i = 0; i < 1000; ++i) {
+    const auto authority = MakeAuthority("test", std::chrono::hours(1));
+    ASSERT_TRUE(authority && FactsOfCertificate(authority->certificate)) << authority->certificate;
+  }
+}
+
 TEST(SkipEvents, ANameIsASubdomainAndANoteIsShortWhateverTheOwner) {
   SkippedPod pod;
   pod.namespace_name = "shop";

@@ -296,10 +296,10 @@ TEST(Heal, OnlyOurOwnOtherwiseIdenticalContainerGetsItsRestartPolicyBack) {
   auto& container = defaulted.at_pointer("/spec/initContainers/0").as_object();
   container["terminationMessagePath"] = "/dev/termination-log";
   container["terminationMessagePolicy"] = "File";
-  container["imagePullPolicy"] = "IfNotPresent";
-  container["resources"] = json::object();
+  container["imagePullPolicy"] = "Always";
+  container["resources"] = Json(R"({"limits":{"cpu":"1"},"requests":{"cpu":"100m"}})");
   EXPECT_EQ(InjectInto(defaulted).outcome.decision.reason, Reason::kHealed)
-      << "what the API server fills in is no difference";
+      << "what the API server and its own admission fill in is no difference";
 
   for (const char* change : {R"({"image":"other"})", R"({"args":["--mode=off"]})", R"({"stdin":true})"}) {
     json::value changed = stripped;
@@ -310,6 +310,18 @@ TEST(Heal, OnlyOurOwnOtherwiseIdenticalContainerGetsItsRestartPolicyBack) {
     EXPECT_EQ(result.outcome.decision.reason, Reason::kAlreadyInjected) << change;
     EXPECT_FALSE(result.outcome.has_patch);
   }
+}
+
+TEST(Heal, APodThatTheSwitchTurnedOffIsHealedToo) {
+  const NamespaceInfo info;
+  LiveFacts live;
+  live.switched_off_by = "ConfigMap podtap-switch";
+  json::value pod = AskingPod();
+  ASSERT_TRUE(Inject(pod, "shop", &info, TestConfig(), &live).decision.inject);
+  EXPECT_EQ(TextAt(pod, "/metadata/annotations/mirror.traceable.ai~1mode"), "off");
+  pod.at_pointer("/spec/initContainers/0").as_object().erase("restartPolicy");
+  EXPECT_EQ(Inject(pod, "shop", &info, TestConfig(), &live).decision.reason, Reason::kHealed);
+  EXPECT_EQ(TextAt(pod, "/spec/initContainers/0/restartPolicy"), "Always");
 }
 
 // Pods as clusters have them: other meshes' sidecars, missing and null arrays, resources of all kinds.

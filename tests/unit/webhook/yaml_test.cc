@@ -14,6 +14,7 @@ namespace {
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
+using testing::Not;
 
 json::value Only(std::string_view text) {
   const auto documents = ParseYaml(text);
@@ -30,6 +31,11 @@ TEST(Yaml, WordsMeanWhatKubernetesTakesThemFor) {
 TEST(Yaml, AnchorsAliasesAndMergeKeysAreResolved) {
   EXPECT_EQ(Only("a: &x {k: 1, l: 2}\nb: *x\nc:\n  <<: *x\n  l: 3\n"),
             Json(R"({"a":{"k":1,"l":2},"b":{"k":1,"l":2},"c":{"l":3,"k":1}})"));
+}
+
+TEST(Yaml, ABracketMayCloseInTheColumnOfItsKey) {
+  EXPECT_EQ(Only("a:\n  b: {\n    k: 1\n  }\n  c: [\n    2\n  ]\nd: [\n3\n]\n"),
+            Json(R"({"a":{"b":{"k":1},"c":[2]},"d":[3]})"));
 }
 
 TEST(Yaml, AliasesThatGrowWithoutEndAreRefused) {
@@ -263,17 +269,37 @@ TEST(Offline, WhatIsEmptyOrNullIsFilledIn) {
   EXPECT_EQ(back, Json(R"({"kind":"Pod","metadata":{"name":"a"},"spec":{"containers":[{"name":"a"}]}})"));
 }
 
-TEST(Offline, WhatCannotBeEditedInPlaceIsWrittenAnewAndRight) {
+TEST(Offline, AnAliasThatHasToDifferIsWrittenOutInItsPlace) {
   const std::string text =
-      "base: &labels {app: a}\nkind: Pod\nmetadata:\n  name: a\n  labels: *labels\nspec:\n  containers:\n  - name: a\n";
+      "kind: Deployment   # kept\nmetadata: {name: a}\nspec:\n  selector:\n    matchLabels: &labels\n      app: a  # "
+      "kept\n"
+      "  template:\n    metadata:\n      labels: *labels  # kept\n    spec:\n      containers:\n      - name: a\n";
+  InjectorConfig config = TestConfig();
+  config.mirror_all_namespaces = true;
+  const OfflineOutput output = InjectedText(text, config);
+  EXPECT_THAT(output.edited.rewritten, IsEmpty());
+  EXPECT_THAT(Diff(text, output.edited.text).removed, ElementsAre("      labels: *labels  # kept"));
+  EXPECT_THAT(output.edited.text,
+              HasSubstr("      labels:  # kept\n        app: a\n        mirror.traceable.ai/injected: \"true\"\n"));
+  const json::value meant = ToJson((*ParseYaml(output.edited.text))[0]);
+  EXPECT_EQ(At(meant, "/spec/selector/matchLabels"), Json(R"({"app":"a"})")) << "the anchor's own value stays";
+}
+
+TEST(Offline, WhatCannotBeEditedInPlaceIsWrittenAnewAndRight) {
+  // Labels that something else is said to equal.
+  const std::string text =
+      "kind: Pod\nmetadata:\n  name: a\n  labels: &labels {app: a}\nbase: *labels\nspec:\n  containers:\n  - name: a\n";
+  // A tag would stay in front of another value.
+  const std::string tagged =
+      "kind: Pod\nmetadata:\n  name: a\nspec: {containers: [{name: a}], initContainers: !!null 'null'}\n";
   InjectorConfig config = TestConfig();
   config.mirror_all_namespaces = true;
   const OfflineOutput output = InjectedText(text, config);
   EXPECT_THAT(output.edited.rewritten, ElementsAre(0));
   const json::value meant = ToJson((*ParseYaml(output.edited.text))[0]);
   EXPECT_EQ(TextAt(meant, "/metadata/labels/mirror.traceable.ai~1injected"), "true");
-  EXPECT_EQ(TextAt(meant, "/base/app"), "a");
-  EXPECT_TRUE(At(meant, "/base/mirror.traceable.ai~1injected").is_null()) << "the anchor's own value stays";
+  EXPECT_EQ(At(meant, "/base"), Json(R"({"app":"a"})"));
+  EXPECT_THAT(InjectedText(tagged, config).edited.text, Not(HasSubstr("!!null")));
 }
 
 TEST(Offline, UninjectLeavesWhatIsNotOurs) {
@@ -303,6 +329,15 @@ TEST(Explain, SaysPerWorkloadWhatAndWhyAndWhoDecided) {
       Json(R"({"kind":"Deployment","name":"cart","namespace":"shop","decision":"inject",)"
            R"("reason":"namespace-enabled","decided_by":"namespace label traceableai-mirror=enabled",)"
            R"("mode":"ingress","mode_from":"default","mode_decided_by":"--default_mode=ingress","warnings":[]})"));
+}
+
+TEST(Explain, ColumnsStandBelowEachOtherWhateverTheScript) {
+  const OfflineOutput output = InjectedText(
+      "kind: Pod\nmetadata: {name: größe}\nspec: {containers: [{name: a}]}\n---\n"
+      "kind: Pod\nmetadata: {name: grosse}\nspec: {containers: [{name: a}]}\n");
+  const auto lines = Lines(ExplanationTable(output.explanations));
+  ASSERT_EQ(lines.size(), 3u);
+  EXPECT_EQ(lines[1].find("skip"), lines[2].find("skip") + 2) << "two letters are of two bytes each";
 }
 
 }  // namespace
