@@ -82,7 +82,7 @@ std::vector<std::string_view> ContainersOf(std::span<const HttpEventPtr> events)
 
 }  // namespace
 
-OtlpEncoder::OtlpEncoder(Options options)
+OtlpEncoder::OtlpEncoder(const Options& options)
     : run_id_(options.identity.run_id),
       hypertrace_(options.hypertrace),
       seed_(SeedOr(options.seed)),

@@ -26,7 +26,7 @@ class OtlpEncoder {
     // Makes the ids of spans that have no trace to join unguessable; random unless a test sets it.
     std::array<uint64_t, 2> seed{};
   };
-  explicit OtlpEncoder(Options options);
+  explicit OtlpEncoder(const Options& options);
 
   // Appends the whole request. Spans are grouped by container, which is part of their resource.
   void Encode(std::span<const HttpEventPtr> events, std::string& out) const;

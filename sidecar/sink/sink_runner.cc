@@ -40,9 +40,9 @@ class SinkRunner::Impl {
   std::thread thread;
 };
 
-Result<std::unique_ptr<SinkRunner>> SinkRunner::Start(Options options, std::unique_ptr<Encoder> encoder, Opener& opener,
-                                                      SinkCounters counters) {
-  auto impl = std::make_shared<Impl>(std::move(options), std::move(encoder), opener, counters);
+Result<std::unique_ptr<SinkRunner>> SinkRunner::Start(const Options& options, std::unique_ptr<Encoder> encoder,
+                                                      Opener& opener, SinkCounters counters) {
+  auto impl = std::make_shared<Impl>(options, std::move(encoder), opener, counters);
   if (!impl->mailbox.usable()) return ErrnoError("cannot make an eventfd for sink " + impl->address.Text());
   if (Status opened = impl->writer.OpenFirst(); !opened) return std::unexpected(std::move(opened.error()));
   Impl::StartThread(impl);

@@ -36,8 +36,8 @@ class SinkRunner final : public Sink {
   // Opens the sink once before it returns: an address that cannot be opened now is an error if it is a file or standard
   // output, and is tried again later if it is a socket. After that only the runner's thread calls `opener`, which may
   // be slow and may fail. `opener` and `counters` outlive the runner (see Shutdown for the one exception).
-  static Result<std::unique_ptr<SinkRunner>> Start(Options options, std::unique_ptr<Encoder> encoder, Opener& opener,
-                                                   SinkCounters counters);
+  static Result<std::unique_ptr<SinkRunner>> Start(const Options& options, std::unique_ptr<Encoder> encoder,
+                                                   Opener& opener, SinkCounters counters);
   ~SinkRunner() override;  // Shutdown(0) if nobody did
   SinkRunner(const SinkRunner&) = delete;
   SinkRunner& operator=(const SinkRunner&) = delete;

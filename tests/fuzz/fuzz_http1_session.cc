@@ -107,6 +107,7 @@ class World : public HttpEventHandler, public InterestHandler {
     PROMISE(table_.session_count() == 0);
     PROMISE(events_ <= bytes_ / 7 + 1);                                     // the shortest start line with its line end
     if (counters_.Get(Counter::kConnectionsOther) != 0) lossless_ = false;  // only heads of turns are looked at
+    if (counters_.Get(Counter::kHpackLost) != 0) lossless_ = false;         // frames are looked for in each piece
   }
   bool lossless() const { return lossless_; }
   const std::string& described() const { return described_; }

@@ -426,6 +426,8 @@ def a_thousand_parallel_uploads_reach_the_memory_limit_and_every_exchange_is_tol
                     used = max(used, admin.stats()["memory_used_bytes"])
             for i, client in enumerate(clients):
                 client.send(data[size - 1000:])
+                if i % 5 == 4:
+                    time.sleep(0.01)  # nor is it the sink's queue that is to overflow
             for client in clients:
                 check(client.read().status == 200, "an answer")
             tap.wait_events(count, 30)
@@ -437,11 +439,13 @@ def a_thousand_parallel_uploads_reach_the_memory_limit_and_every_exchange_is_tol
         seen = tap.final_events()
         kernel = {name: value for name, value in counters.items() if value and ("_lost_" in name or "_skipped_" in name or "_gap" in name)}
         cut = [event for event in seen if "truncated_memory" in event["podtap"]["tags"]]
-        load.say(f"{count} uploads of {size} bytes: {len(cut)} bodies cut; at most {used / 2**20:.1f} MiB of state seen; "
+        dropped = sum("bodies_dropped" in event["podtap"]["tags"] for event in seen)
+        load.say(f"{count} uploads of {size} bytes: {len(cut)} bodies cut, {dropped} dropped at the sink; at most {used / 2**20:.1f} MiB of state seen; "
                  f"{before:.1f} MiB before, {after:.1f} MiB afterwards in both processes, at most {most:.1f} MiB resident in the worker")
         equal(len(seen), count, "events")
         equal(sorted(event["http"]["url"] for event in seen), sorted(f"/up?i={i}" for i in range(count)), "each once")
         check(len(cut) >= count // 2, f"only {len(cut)} bodies were cut")
+        check(dropped < count // 10, f"{dropped} bodies were dropped at the sink")
         equal(counters['podtap_bodies_cut_total{reason="memory"}'] >= len(cut), True, "cuts are counted")
         check(used <= limit + (1 << 20), f"{used} bytes of state")
         # A batch of exchanges may wait at the sink beside what is being assembled.
@@ -453,5 +457,5 @@ def a_thousand_parallel_uploads_reach_the_memory_limit_and_every_exchange_is_tol
             equal((sizes["body_bytes"], sizes["missing_bytes"]), (size, 0), f"{where}: sizes")
             kept = events.body(event, "request")
             equal(kept, data[:len(kept)], f"{where}: what was kept of the body")
-            if event not in cut:
-                equal(len(kept), size, f"{where}: bytes kept")
+            if event not in cut and "bodies_dropped" not in event["podtap"]["tags"]:
+                equal(len(kept), size, f"{where}: bytes kept; tags {event['podtap']['tags']}")

@@ -49,7 +49,7 @@ ExportTraceServiceRequest Encode(std::vector<HttpEvent> events, OtlpEncoder::Opt
   std::vector<HttpEventPtr> shared;
   for (HttpEvent& event : events) shared.push_back(std::make_shared<HttpEvent>(std::move(event)));
   std::string bytes;
-  OtlpEncoder(std::move(options)).Encode(shared, bytes);
+  OtlpEncoder(options).Encode(shared, bytes);
   ExportTraceServiceRequest request;
   EXPECT_TRUE(request.ParseFromString(bytes));
   EXPECT_TRUE(request.GetReflection()->GetUnknownFields(request).empty());

@@ -37,8 +37,8 @@ std::vector<std::string> PlainLines(uint64_t first, uint64_t last, size_t body_b
 class SinkRunnerTest : public testing::Test {
  protected:
   void Start(SinkRunner::Options options, Opener* opener = nullptr) {
-    auto runner = SinkRunner::Start(std::move(options), std::make_unique<PlainEncoder>(),
-                                    opener != nullptr ? *opener : *direct_, counters_);
+    auto runner =
+        SinkRunner::Start(options, std::make_unique<PlainEncoder>(), opener != nullptr ? *opener : *direct_, counters_);
     ASSERT_TRUE(runner) << runner.error().message;
     runner_ = *std::move(runner);
   }
