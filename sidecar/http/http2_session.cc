@@ -168,7 +168,7 @@ void Http2Session::FinishEarly(Streams::iterator at, Tag why) {
 // ---- data and ends of streams
 
 void Http2Session::OnData(MessageKind kind, uint32_t id, std::string_view data, uint64_t rest) {
-  data_stream_ = id;
+  data_stream_ = latest_[static_cast<size_t>(kind)] = id;
   Stream* stream = Find(id);
   // What comes after the end of a message is an error (RFC 9113 5.1), and no part of it.
   if (stream == nullptr || stream->exchange.done(kind)) return;

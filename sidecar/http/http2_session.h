@@ -101,10 +101,11 @@ class Http2Session final : public Session, private Http2Side::Handler {
   bool lossy_ = false;                  // frames may have been hidden: ids that were never seen may be in use
   std::vector<uint32_t> closed_early_;  // the last kRememberClosed streams that ended before their messages did
   size_t next_closed_ = 0;
-  Timestamp at_;                    // of the event that is being handled
-  uint32_t data_stream_ = 0;        // of the DATA frame that was last read in this event
-  std::array<bool, 2> ended_{};     // by MessageKind
-  std::array<bool, 2> conflict_{};  // likewise, before the next message
+  Timestamp at_;                      // of the event that is being handled
+  uint32_t data_stream_ = 0;          // of the DATA frame that was last read in this event
+  std::array<bool, 2> ended_{};       // by MessageKind
+  std::array<uint32_t, 2> latest_{};  // likewise, the stream whose head or body was read last
+  std::array<bool, 2> conflict_{};    // likewise, before the next message
   std::array<uint64_t, 2> skip_asked_{};
 };
 

@@ -35,7 +35,7 @@ void Http2Session::OnFound(MessageKind kind) {
 }
 
 void Http2Session::OnConflict(MessageKind kind) {
-  Stream* stream = Find(data_stream_);
+  Stream* stream = Find(latest_[static_cast<size_t>(kind)]);
   if (stream == nullptr && !streams_.empty()) stream = &streams_.rbegin()->second;
   if (stream != nullptr) {
     stream->exchange.event->tags.Add(Tag::kTcpConflict);

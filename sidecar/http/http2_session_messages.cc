@@ -27,6 +27,7 @@ bool LooksLikeTrailers(MessageKind kind, const Http2Head& head) {
 
 void Http2Session::OnHeaders(MessageKind kind, uint32_t id, Http2Head& head, Timestamp start, bool end_stream) {
   const bool request = kind == MessageKind::kRequest;
+  latest_[static_cast<size_t>(kind)] = id;
   Stream* stream = Find(id);
   if (stream == nullptr) stream = request ? BeginRequest(id, head) : BeginResponse(id, head);
   if (stream == nullptr || stream->exchange.done(kind)) return;
