@@ -97,7 +97,7 @@ static __always_inline int emit_bare(const struct connection_identity* identity,
     n &= (SIZE) - 1;                                                                                          \
     n += 1;                                                                                                   \
     if (bpf_skb_load_bytes(skb, offset, r + 1, n) < 0) {                                                      \
-      bpf_ringbuf_discard(r, BPF_RB_NO_WAKEUP);                                                               \
+      bpf_ringbuf_discard(r, p->wake);                                                                        \
       goto no_copy;                                                                                           \
     }                                                                                                         \
     fill_record(r, identity, p, p->direction, (FLAGS), p->position + done, p->sequence + done, n, (SKIPPED)); \

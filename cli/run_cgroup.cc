@@ -24,7 +24,7 @@ namespace {
 
 constexpr std::string_view kPrefix = "podtap-run-";
 constexpr size_t kMaxProcsBytes = size_t{4} << 20;
-constexpr CgroupWalkLimits kLimits{8, 10000};  // of what a command may have made below its cgroup
+constexpr CgroupWalkLimits kLimits{8, 10000};  // of looking for dead runs, and of what a command made below its cgroup
 constexpr int kRemovalTries = 100;  // 10 ms apart: processes that are ending, or forking while they are moved
 
 // The process id in "podtap-run-<pid>-<random>".
@@ -105,10 +105,8 @@ Result<RunCgroup> RunCgroup::Make(const std::string& cgroup_root, const CgroupEn
   if (!root) return std::unexpected(root.error());
   const std::string own = OwnCgroupPath(*root, environment);
   RemoveStaleRunCgroups(*root);
-  if (!own.empty() && own != *root) {
-    RemoveStaleRunCgroups(own);
+  if (!own.empty() && own != *root)
     if (auto made = MakeIn(own)) return RunCgroup(std::move(made->first), std::move(made->second), ::getpid());
-  }
   auto made = MakeIn(*root);
   if (!made) {
     Error error = made.error();
@@ -141,13 +139,14 @@ Status RunCgroup::Remove() {
                           " cannot be removed: there are still processes in it; the next run removes it");
 }
 
-int RemoveStaleRunCgroups(const std::string& parent) {
+int RemoveStaleRunCgroups(const std::string& path_of_top) {
   int removed = 0;
-  UniqueFd top(::open(parent.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  UniqueFd top(::open(path_of_top.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!top) return 0;
-  WalkCgroups(top.get(), {1, kLimits.directories}, [&](int fd, std::string_view name, const std::string& path) {
+  WalkCgroups(top.get(), kLimits, [&](int fd, std::string_view name, const std::string& path) {
     const std::optional<pid_t> owner = OwnerInName(name);
-    if (owner && ProcessIsGone(*owner) && ::flock(fd, LOCK_EX | LOCK_NB) == 0 && RemoveEmpty(parent + "/" + path, fd))
+    if (!owner) return CgroupVisit::kDescend;
+    if (ProcessIsGone(*owner) && ::flock(fd, LOCK_EX | LOCK_NB) == 0 && RemoveEmpty(path_of_top + "/" + path, fd))
       ++removed;
     return CgroupVisit::kSkipChildren;
   });

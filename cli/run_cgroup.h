@@ -38,8 +38,9 @@ class RunCgroup {
   int owner_ = 0;  // the process that made it: a forked child must not remove it
 };
 
-// Removes the cgroups of dead runs in the directory `parent`: those named podtap-run-<pid>-<random> whose process is
-// gone, that nobody has locked and in which no process is left. Returns how many went.
-int RemoveStaleRunCgroups(const std::string& parent);
+// Removes the cgroups of dead runs below the directory `path_of_top`, at any depth that a session's may have: those
+// named podtap-run-<pid>-<random> whose process is gone, that nobody has locked and in which no process is left.
+// Returns how many went.
+int RemoveStaleRunCgroups(const std::string& path_of_top);
 
 }  // namespace podtap

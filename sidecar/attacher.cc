@@ -172,12 +172,15 @@ Status Attacher::TryAttach() {
   const CgroupRequest request{config_.target.cgroup, config_.target.pod_uid, config_.target.cgroup_root, 0};
   // A sink that cannot be written is better said now than by the worker, later and again and again.
   // Not so a socket: it may appear later, and its collector must not see a connection that only looked.
-  for (const SinkConfig& sink : config_.sinks) {
-    if (MayAppear(sink.address)) continue;
-    if (auto opened = opener_->Open(sink.address); !opened) {
+  opened_sinks_.resize(config_.sinks.size());
+  for (size_t i = 0; i < config_.sinks.size(); ++i) {
+    if (MayAppear(config_.sinks[i].address) || opened_sinks_[i]) continue;
+    auto opened = opener_->Open(config_.sinks[i].address);
+    if (!opened) {
       shared_->capture_state = CaptureState::kConfiguration;
       return std::unexpected(opened.error());
     }
+    opened_sinks_[i] = *std::move(opened);
   }
   if (Status ok = CheckNamedFiles(config_); !ok) {
     shared_->capture_state = CaptureState::kConfiguration;
@@ -255,6 +258,7 @@ Status Attacher::StartWorker() {
     signals_.reset();
     target_.reset();
     containers_.reset();
+    opened_sinks_.clear();
     if (capture_) capture_->ForgetPrograms();
     sigset_t none;
     sigemptyset(&none);
@@ -328,7 +332,9 @@ void Attacher::OnControl() {
         if (Status ok = MayRotate(sink, config_.file_max_bytes); !ok) return Answer(message.id, ok);
         return Answer(message.id, opener_->Rotate(sink));
       }
-      const auto descriptor = opener_->Open(sink);
+      UniqueFd opened;
+      if (message.value < opened_sinks_.size()) opened = std::move(opened_sinks_[message.value]);
+      const auto descriptor = opened ? Result<UniqueFd>(std::move(opened)) : opener_->Open(sink);
       if (!descriptor) return Answer(message.id, std::unexpected(descriptor.error()));
       return Answer(message.id, {}, descriptor->get());
     }
@@ -426,6 +432,7 @@ void Attacher::OnSignal(const signalfd_siginfo& signal) {
       ReapChildren();
       break;
     case SIGHUP:
+      opened_sinks_.clear();  // a file that was moved away meanwhile
       Tell(ControlKind::kReopen);
       break;
     default:

@@ -77,6 +77,9 @@ class Attacher {
   const Options options_;
   SharedState* shared_ = nullptr;
   std::unique_ptr<Opener> opener_;
+  // By sink, what was opened to see whether it can be: for the worker that asks first. (Opened only to be closed again,
+  // a pipe would tell its reader that all is over.)
+  std::vector<UniqueFd> opened_sinks_;
   UniqueFd signals_;
   std::vector<UniqueFd> admin_listeners_;
   std::optional<CgroupTarget> target_;

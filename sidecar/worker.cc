@@ -24,6 +24,7 @@
 #include "sidecar/kernel_numbers.h"
 #include "sidecar/memory_pressure.h"
 #include "sidecar/pipeline.h"
+#include "sidecar/reader_rest.h"
 #include "sidecar/sandbox.h"
 #include "sidecar/sink/otlp_sink.h"
 #include "sidecar/sink/sink_runner.h"
@@ -32,11 +33,6 @@
 namespace podtap {
 namespace {
 
-// The reader is not woken per record: it looks after this long, or when the ring fills. After some rounds without a
-// record it asks to be woken by the next one, and sleeps.
-constexpr int kBusyWaitMs = 10;
-constexpr int kIdleRounds = 10;
-constexpr int kAsleepWaitMs = 1000;
 constexpr uint64_t kSecond = 1'000'000'000;
 
 // Room beside --memory_limit_bytes for queues, encoders, stacks and libraries.
@@ -170,7 +166,7 @@ void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pi
   pipeline.FollowMode(input.shared.mode);
   pipeline.HoldWhile([&] { return sinks.Busy() && source.backlog() < input.config.ring_bytes / 3; });
   Waiter waiter(requests.fd(), source.wakeup_fd());
-  int idle_rounds = 0;
+  ReaderRest rest;
   while (!requests.stop) {
     const Timestamp now = MonotonicNow();
     requests.ShowMode(pipeline.UpdateMode());
@@ -185,13 +181,9 @@ void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pi
       continue;
     }
     if (records >= Pipeline::kRecordsPerRound) continue;  // there is more
-    idle_rounds = records > 0 ? 0 : idle_rounds + 1;
-    if (idle_rounds == kIdleRounds) {
-      source.WakeOnNextRecord();
-      continue;  // records may have come before the wish
-    }
-    waiter.Wait(idle_rounds > kIdleRounds ? kAsleepWaitMs : kBusyWaitMs);
-    if (idle_rounds > kIdleRounds) idle_rounds = kIdleRounds - 1;  // wish again before the next sleep
+    const ReaderRest::Next next = rest.After(records, source.backlog());
+    if (next.wish) source.WakeOnNextRecord();
+    if (next.rest_ms > 0) waiter.Wait(next.rest_ms);
     requests.Clear();
   }
   pipeline.Finish();

@@ -16,11 +16,41 @@
 namespace podtap {
 namespace {
 
+// What whoever gave this address can do about it; empty if nothing better than the error's own words is known.
+std::string_view RemedyFor(const SinkAddress& address, int error) {
+  const bool file = address.kind == SinkAddress::Kind::kFile;
+  switch (error) {
+    case ENOENT:
+      return file ? "make its folder, or name another file" : "start its reader, or name another socket";
+    case ECONNREFUSED:
+      return "nobody listens there; start its reader, or name another socket";
+    case EPROTOTYPE:
+      return "its reader made the other kind of socket; unix: is for streams, unix-dgram: for datagrams";
+    case EISDIR:
+      return "name a file in it";
+    case ENOTDIR:
+      return "a part of its path is no folder; name another file";
+    case EACCES:
+    case EPERM:
+      return "give this process the right to write there, or name another sink";
+    case EROFS:
+      return "name a file on a file system that can be written";
+    case ENAMETOOLONG:
+      return file ? "name a file with a shorter name" : "a socket's path has at most 107 bytes; name another";
+    case ENXIO:
+      return "nobody reads this pipe; start its reader first";
+    default:
+      return {};
+  }
+}
+
 std::unexpected<Error> CannotWrite(const SinkAddress& address, int error) {
   std::string context = "cannot write to sink " + address.Text();
   if (error == ELOOP) return EnvironmentError(context + ": it is a symbolic link; name the file itself");
-  if (error == ENXIO) return EnvironmentError(context + ": nobody reads this pipe");
-  return ErrnoError(std::move(context), error);
+  std::unexpected<Error> result = ErrnoError(std::move(context), error);
+  if (const std::string_view remedy = RemedyFor(address, error); !remedy.empty())
+    result.error().message.append("; ").append(remedy);
+  return result;
 }
 
 // A writer that was killed can leave half a record at the end of a file. Ends that line, so that the next record is
@@ -59,7 +89,8 @@ Result<UniqueFd> OpenFile(const SinkAddress& address) {
   UniqueFd file(open(address.path.c_str(), kFlags, 0640));
   if (!file) return CannotWrite(address, errno);
   if (OfTheKernel(file.get()))
-    return EnvironmentError("cannot write to sink " + address.Text() + ": it is a file of the kernel");
+    return EnvironmentError("cannot write to sink " + address.Text() +
+                            ": it is a file of the kernel; name one on a disk or in a volume");
   if (!address.framed) EndLastLine(file.get(), address.path);
   return file;
 }

@@ -33,9 +33,10 @@ class SinkRunner final : public Sink {
     uint64_t file_max_bytes = 0;        // 0 = never rotate
   };
 
-  // Opens the sink once before it returns: an address that cannot be opened now is an error if it is a file or standard
-  // output, and is tried again later if it is a socket. After that only the runner's thread calls `opener`, which may
-  // be slow and may fail. `opener` and `counters` outlive the runner (see Shutdown for the one exception).
+  // Opens the sink once before it returns; what cannot be opened now is tried again later (that a file can be written
+  // at all was found out before, by the attacher). After that only the runner's thread calls `opener`, which may be
+  // slow and may fail. `opener` and `counters` outlive the runner (see Shutdown for the one exception). An error: no
+  // eventfd.
   static Result<std::unique_ptr<SinkRunner>> Start(const Options& options, std::unique_ptr<Encoder> encoder,
                                                    Opener& opener, SinkCounters counters);
   ~SinkRunner() override;  // Shutdown(0) if nobody did

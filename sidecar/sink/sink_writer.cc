@@ -29,17 +29,15 @@ SinkWriter::SinkWriter(SinkAddress address, uint64_t file_max_bytes, std::unique
       counters_(counters),
       courtesy_(kEventsPerPiece) {}
 
-Status SinkWriter::OpenFirst() {
+void SinkWriter::OpenFirst() {
   auto fd = opener_.Open(address_);
   opened_at_ = Clock::now();
   if (fd) {
     descriptor_ = Descriptor(std::move(*fd));
-    return {};
+    return;
   }
-  if (!is_socket()) return std::unexpected(std::move(fd.error()));
   NoteFailure(fd.error().message);
   retry_at_ = opened_at_ + open_backoff_.Next();
-  return {};
 }
 
 void SinkWriter::Run() {

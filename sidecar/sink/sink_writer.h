@@ -24,8 +24,8 @@ class SinkWriter {
   SinkWriter(SinkAddress address, uint64_t file_max_bytes, std::unique_ptr<Encoder> encoder, Opener& opener,
              SinkMailbox& mailbox, SinkCounters counters);
 
-  // Before Run(), by the thread that starts the sink. An error only where trying again later is not the way.
-  Status OpenFirst();
+  // Before Run(), by the thread that starts the sink. What cannot be opened now is tried again by Run().
+  void OpenFirst();
   // Until the mailbox says stop.
   void Run();
 

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import time
 
 from support import events, servers
@@ -136,6 +137,49 @@ def a_file_is_rotated_once_at_its_size():
             check(os.path.getsize(name) <= 52000, f"{name} has {os.path.getsize(name)} bytes")
         kept = urls_of(lines_of(path + ".1")) + urls_of(lines_of(path))
         equal(kept, numbered("rotate", 300)[-len(kept):], "whole lines, the last ones, in order")
+
+
+@case
+def the_reader_of_a_named_pipe_sees_one_writer_from_the_start_to_the_end():
+    with Pod() as pod:
+        servers.nginx(pod)
+        path = os.path.join(pod.volume, "events.pipe")
+        os.mkfifo(path)
+        # `cat` ends at the first end of file. The pipe has a reader in any case, also while `cat` is still starting.
+        present = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+        try:
+            reader = pod.start(["cat", path], "outside", stdout=subprocess.PIPE)
+            tap = pod.sidecar(f"--sink=file:{path}")
+            ask(pod, numbered("pipe", 20))
+            equal(tap.stop(), 0, "exit status")
+            data, _ = reader.communicate(timeout=20)
+        finally:
+            os.close(present)
+        equal([json.loads(line)["http"]["url"] for line in data.splitlines()], numbered("pipe", 20), "lines")
+
+
+@case
+def a_file_that_a_new_worker_cannot_open_is_tried_again():
+    with Pod() as pod:
+        servers.nginx(pod)
+        folder = os.path.join(pod.volume, "logs")
+        path = os.path.join(folder, "events.json")
+        os.mkdir(folder)
+        tap = pod.sidecar(f"--sink=file:{path}")
+        ask(pod, numbered("before", 3))
+        wait_for(lambda: len(lines_of(path)) == 3, "3 lines")
+        os.rename(folder, folder + ".away")
+        worker = tap.worker_pid()
+        os.kill(worker, signal.SIGKILL)
+        wait_for(lambda: tap.worker_pid() not in (None, worker), "another worker")
+        wait_for(lambda: "make its folder" in tap.log(), "a line about the sink")
+        replaced = tap.worker_pid()
+        ask(pod, numbered("meanwhile", 3))
+        os.mkdir(folder)
+        wait_for(lambda: len(lines_of(path)) == 3, "3 lines in the new folder")
+        equal(urls_of(lines_of(path)), numbered("meanwhile", 3), "lines")
+        equal(tap.worker_pid(), replaced, "the worker lives on")
+        equal(tap.stop(), 0, "exit status")
 
 
 @case

@@ -83,6 +83,17 @@ TEST_F(RunCgroupTest, ThoseOfDeadRunsAreRemoved) {
   EXPECT_THAT(RunsIn(tree.root()), ::testing::ElementsAre(std::filesystem::path(run->path()).filename().string()));
 }
 
+TEST_F(RunCgroupTest, ThoseOfDeadRunsOfAnotherSessionAreRemoved) {
+  const std::string name = "podtap-run-" + std::to_string(DeadProcess()) + "-00c0ffee";
+  const auto session = tree.Add("user.slice/user-0.slice/session-7.scope", "");
+  std::filesystem::create_directory(session / name);
+  tree.Add("user.slice/user-0.slice/session-8.scope", "4242\n");
+  tree.SetOwn("/user.slice/user-0.slice/session-8.scope");
+  const Result<RunCgroup> run = RunCgroup::Make("", tree.environment());
+  ASSERT_TRUE(run.has_value()) << run.error().message;
+  EXPECT_THAT(RunsIn(session), IsEmpty());
+}
+
 TEST_F(RunCgroupTest, ThoseOfLivingRunsStay) {
   const auto of_parent = MakeRun(::getppid());
   const Result<RunCgroup> other = RunCgroup::Make("", tree.environment());

@@ -288,13 +288,35 @@ TEST_F(SinkRunnerTest, ManyThreadsMayPush) {
   EXPECT_EQ(lines, expected);
 }
 
-TEST_F(SinkRunnerTest, AnUnwritableFileIsAnErrorAtStartThatNamesIt) {
-  const auto runner = SinkRunner::Start({.address = {Kind::kFile, folder_ / "no/such/folder"}},
-                                        std::make_unique<PlainEncoder>(), *direct_, counters_);
-  ASSERT_FALSE(runner);
-  EXPECT_EQ(runner.error().exit_code, Error::kEnvironment);
-  EXPECT_NE(runner.error().message.find("file:" + (folder_ / "no/such/folder")), std::string::npos);
-  EXPECT_NE(runner.error().message.find("No such file or directory"), std::string::npos);
+TEST_F(SinkRunnerTest, AFileThatCannotBeOpenedYetGetsWhatWaited) {
+  Start(Kind::kFile, folder_ / "later/f");
+  Push(Series(0, 4));
+  std::filesystem::create_directory(folder_ / "later");
+  ASSERT_TRUE(EventuallyWritten(5));
+  EXPECT_EQ(Lines(FileText(folder_ / "later/f")), PlainLines(0, 4));
+  ExpectAllAccountedFor();
+}
+
+TEST_F(SinkRunnerTest, WhatCannotBeOpenedIsNamedWithWhatToDoAboutIt) {
+  const auto refusal = [&](Kind kind, const std::string& path) {
+    const auto opened = direct_->Open({kind, path});
+    return opened ? std::string("opened") : opened.error().message;
+  };
+  const std::string file = folder_ / "file";
+  std::ofstream(file) << "x";
+  const std::string folder = folder_ / "";
+  EXPECT_EQ(refusal(Kind::kFile, folder_ / "no/f"), "cannot write to sink file:" + (folder_ / "no/f") +
+                                                        ": No such file or directory; make its folder, or name another "
+                                                        "file");
+  EXPECT_NE(refusal(Kind::kFile, folder).find("Is a directory; name a file in it"), std::string::npos);
+  EXPECT_NE(refusal(Kind::kFile, file + "/f").find("a part of its path is no folder"), std::string::npos);
+  EXPECT_NE(refusal(Kind::kUnixStream, folder_ / "s").find("start its reader"), std::string::npos);
+  EXPECT_NE(refusal(Kind::kUnixStream, std::string(200, 'x')).find("at most 107 bytes"), std::string::npos);
+  UnixServer datagrams(folder_ / "d", SOCK_DGRAM);
+  EXPECT_NE(refusal(Kind::kUnixStream, folder_ / "d").find("unix-dgram: for datagrams"), std::string::npos);
+  ASSERT_EQ(mkfifo((folder_ / "p").c_str(), 0600), 0);
+  EXPECT_NE(refusal(Kind::kFile, folder_ / "p").find("nobody reads this pipe; start its reader first"),
+            std::string::npos);
 }
 
 }  // namespace
