@@ -25,13 +25,16 @@ Guess ConnectionGuess::OnBytes(Direction direction, std::string_view data, uint6
       side.skip = false;
     }
   }
-  if (mid_stream_ && (side.kept.bytes.empty() || side.skip)) {
+  if (mid_stream_ && (side.kept.bytes.empty() || side.skip || !side.frames.empty())) {
     const Http2Sync::Found frames = side.frames.Feed(data, position, at, std::nullopt);
     if (frames == Http2Sync::Found::kYes) {
       side.frames.DropLast();
       return Guess::kHttp2Frames;
     }
-    if (frames == Http2Sync::Found::kMaybe) return Guess::kNeedMore;
+    if (frames == Http2Sync::Found::kMaybe) {
+      KeepMeanwhile(side, data, position, at);
+      return Guess::kNeedMore;
+    }
   }
   if (side.skip) {
     const Guess found = Search(side, data, position, at);
@@ -70,6 +73,18 @@ void ConnectionGuess::OnGap(Direction direction, GapReason reason) {
   side.skip = false;
 }
 
+// Bytes that may be frames may as well be the beginning of a line: the frames before them prove little.
+void ConnectionGuess::KeepMeanwhile(Side& side, std::string_view data, uint64_t position, Timestamp at) {
+  if (side.skip || side.kept.bytes.size() + data.size() > kGuessWindow) {
+    Drop(side);
+    side.skip = true;
+    return;
+  }
+  if (side.kept.bytes.empty()) side.kept = {{}, position, at};
+  side.kept.bytes.append(data);
+  budget_.Charge(data.size());
+}
+
 Guess ConnectionGuess::Search(Side& side, std::string_view data, uint64_t position, Timestamp at) {
   if (side.searched >= kMaxSearched) return Guess::kOther;
   side.searched += data.size();
@@ -84,9 +99,9 @@ Guess ConnectionGuess::Search(Side& side, std::string_view data, uint64_t positi
   return Guess::kOther;
 }
 
-std::vector<Session::Rest> ConnectionGuess::Take(Direction direction) {
+std::vector<Session::Rest> ConnectionGuess::Take(Direction direction, bool in_turns) {
   Side& side = sides_[IndexOf(direction)];
-  if (!side.frames.empty()) return side.frames.Take();
+  if (!side.frames.empty() && (!in_turns || side.kept.bytes.empty())) return side.frames.Take();
   budget_.Release(side.kept.bytes.size());
   if (side.kept.bytes.empty()) return {};
   return {std::exchange(side.kept, {})};

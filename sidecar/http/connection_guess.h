@@ -39,8 +39,9 @@ class ConnectionGuess {
   bool just_lost(Direction direction) const { return sides_[IndexOf(direction)].just_lost; }
   bool ended(Direction direction) const { return sides_[IndexOf(direction)].ended; }
   bool conflict(Direction direction) const { return sides_[IndexOf(direction)].conflict; }
-  // Earlier bytes of that direction that belong to what was decided.
-  std::vector<Session::Rest> Take(Direction direction);
+  // Earlier bytes of that direction that belong to what was decided; `in_turns`: the protocol has turns, so that its
+  // messages begin with one.
+  std::vector<Session::Rest> Take(Direction direction, bool in_turns);
   // After kHttp2Frames: the direction of the client as far as the frames tell.
   std::optional<Direction> Http2Client() const;
   // Lets go of what is kept; goes on at the next turn.
@@ -62,6 +63,7 @@ class ConnectionGuess {
     bool conflict = false;
   };
   void Drop(Side& side);
+  void KeepMeanwhile(Side& side, std::string_view data, uint64_t position, Timestamp at);
   Guess Search(Side& side, std::string_view data, uint64_t position, Timestamp at);
 
   bool mid_stream_;

@@ -9,6 +9,7 @@ namespace {
 
 // So many turns without a head: this is no HTTP/1 (any more).
 constexpr uint32_t kFruitlessTurns = 16;
+constexpr uint32_t kArrivingTurns = 8 * kFruitlessTurns;
 
 std::string_view Text(std::span<const std::byte> data) {
   return {reinterpret_cast<const char*>(data.data()), data.size()};
@@ -49,7 +50,11 @@ Session::Next Http1Session::OnEvent(const StreamEvent& event) {
     return Next::kContinue;
   }
   Resume();
-  const bool not_understood = fruitless_turns_ > kFruitlessTurns && queue_.empty();
+  // A head that is arriving in pieces is understood so far; of a line that never ends this is not believed for ever.
+  const bool arriving =
+      request_reader_.in_head() || response_reader_.in_head() ||
+      (fruitless_turns_ <= kArrivingTurns && (request_reader_.in_start_line() || response_reader_.in_start_line()));
+  const bool not_understood = fruitless_turns_ > kFruitlessTurns && queue_.empty() && !arriving;
   return hand_over_ || not_understood ? Next::kHandOver : Next::kContinue;
 }
 

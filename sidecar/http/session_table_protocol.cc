@@ -109,7 +109,7 @@ void SessionTable::Impl::StartSession(Entry& entry, Guess found, Direction clien
   const bool http1 = found == Guess::kHttp1Request || found == Guess::kHttp1Response;
   const Direction first = http1 ? Opposite(client) : client;
   for (const Direction direction : {first, Opposite(first)}) {
-    for (const Session::Rest& rest : guess->Take(direction)) Replay(entry, direction, rest);
+    for (const Session::Rest& rest : guess->Take(direction, http1)) Replay(entry, direction, rest);
     if (entry.session != nullptr && guess->conflict(direction))
       Deliver(entry, {.connection = entry.connection.id, .at = at, .what = Conflict{direction}});
     if (entry.session != nullptr && guess->ended(direction))

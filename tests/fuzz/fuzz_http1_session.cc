@@ -6,8 +6,10 @@
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "sidecar/http/session_table.h"
@@ -72,6 +74,7 @@ class World : public HttpEventHandler, public InterestHandler {
     const uint64_t position = position_[IndexOf(direction)];
     position_[IndexOf(direction)] += copy.size();
     bytes_ += copy.size();
+    if (!data.empty() && std::exchange(last_, direction) != direction) ++turns_;
     Say(Bytes{direction, std::as_bytes(std::span(copy)), position});
   }
   void Lose(Direction direction, GapReason reason, uint64_t n) {
@@ -107,7 +110,8 @@ class World : public HttpEventHandler, public InterestHandler {
     PROMISE(table_.session_count() == 0);
     PROMISE(events_ <= bytes_ / 7 + 1);                                     // the shortest start line with its line end
     if (counters_.Get(Counter::kConnectionsOther) != 0) lossless_ = false;  // only heads of turns are looked at
-    if (counters_.Get(Counter::kHpackLost) != 0) lossless_ = false;         // frames are looked for in each piece
+    if (turns_ > 16) lossless_ = false;  // so many fruitless ones, and what the connection speaks is asked again
+    if (counters_.Get(Counter::kHpackLost) != 0) lossless_ = false;  // frames are looked for in each piece
   }
   bool lossless() const { return lossless_; }
   const std::string& described() const { return described_; }
@@ -152,6 +156,8 @@ class World : public HttpEventHandler, public InterestHandler {
   uint64_t position_[2] = {0, 0};
   uint64_t bytes_ = 0;
   uint64_t events_ = 0;
+  uint64_t turns_ = 0;
+  std::optional<Direction> last_;
   bool lossless_ = true;
   std::string described_;
   SessionTable table_;
@@ -203,8 +209,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   bool lossless = false;
   const std::string whole = podtap::Run({data, size}, false, lossless);
   if (!lossless) return 0;
-  const std::string pieces = podtap::Run({data, size}, true, lossless);
-  if (whole != pieces) {
+  bool lossless_slowly = false;
+  const std::string pieces = podtap::Run({data, size}, true, lossless_slowly);
+  if (lossless_slowly && whole != pieces) {
     std::string both = "in one piece:\n" + whole + "\nbyte by byte:\n" + pieces;
     std::fwrite(both.data(), 1, both.size(), stderr);
     std::abort();

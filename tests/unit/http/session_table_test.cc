@@ -209,6 +209,21 @@ TEST(SessionTable, ALateConnectionThatIsNeverHttpIsGivenUpAfterSomeTurns) {
   EXPECT_EQ(Wanted(s.table(), kIn), std::vector<Want>{Want::kTurnHeads});
 }
 
+// After an exchange the connection speaks something else for long, and then HTTP again: whichever turn that is, and
+// wherever its first packet ends.
+TEST(SessionTable, AHeadInPiecesAfterManyStrangeTurnsIsWhole) {
+  for (int turns = 0; turns < 24; ++turns) {
+    for (const size_t cut : {1, 8, 20, 30}) {
+      Story s;
+      s.Open().Ingress(Get("/1")).Egress(Ok("1"));
+      for (int i = 0; i < turns; ++i) s.Ingress("\x01\x02\x03\n").Egress("\x04\x05\x06\n");
+      const std::string request = Get("/later");
+      s.Ingress(request.substr(0, cut)).Ingress(request.substr(cut)).Egress(Ok("2")).Close();
+      EXPECT_THAT(Briefs(s.events()), ElementsAre("GET /1 200", "GET /later 200")) << turns << " turns, cut " << cut;
+    }
+  }
+}
+
 TEST(SessionTable, TheFirstBytesOfAFreshConnectionAreLost) {
   Story s;
   s.Open().LoseIngress(100).Egress(Ok("1")).Ingress(Get("/2")).Egress(Ok("2")).Close();
