@@ -31,6 +31,7 @@ from support.wire import Client  # noqa: E402
 
 MEGABYTE = 1000 * 1000
 MOST = {"sidecar": 30 * MEGABYTE, "webhook": 35 * MEGABYTE}
+MOST_STORAGE = 12 * 10**9  # the build stages, as whole copies
 # The inside of the sidecar's container, as a runtime makes it from the image and the patch. $1 the root, $2 the node's cgroup2.
 SIDECAR = """
 set -e
@@ -76,6 +77,23 @@ class Storage:
         return subprocess.run(["buildah", "--root", f"{self.folder}/root", "--runroot", f"{self.folder}/run", *arguments],
                               check=True, capture_output=True, text=True).stdout.strip()
 
+    def probe(self):
+        """Why this machine cannot keep and mount images, or None. Where overlay does not work, whole copies will do."""
+        for driver in (None, "vfs"):
+            if driver:
+                shutil.rmtree(f"{self.folder}/root", ignore_errors=True)
+                os.environ["STORAGE_DRIVER"] = driver
+            try:
+                container = self.buildah("from", "scratch")
+                with open(os.path.join(self.buildah("mount", container), "file"), "w", encoding="utf-8") as file:
+                    file.write("x")
+                self.buildah("umount", container)
+                self.buildah("rm", container)
+                return None
+            except (OSError, subprocess.CalledProcessError) as error:
+                reason = str(getattr(error, "stderr", None) or error).strip()[-300:]
+        return f"buildah does not work here: {reason}"
+
     def build(self, *options):
         """The exit status of scripts/images."""
         return subprocess.run([os.path.join(ROOT, "scripts/images"), "--debootstrap", "--storage", self.folder, *options],
@@ -117,8 +135,11 @@ def lacking():
     for tool in ("buildah", "debootstrap"):
         if shutil.which(tool) is None and not os.path.exists(f"/usr/sbin/{tool}"):
             return f"needs {tool}; scripts/setup installs it"
-    done = subprocess.run(["buildah", "info"], capture_output=True, text=True, check=False)
-    return None if done.returncode == 0 else f"buildah does not work here: {done.stderr.strip()}"
+    done = subprocess.run(["unshare", "--mount", "--pid", "--fork", "true"], capture_output=True, text=True, check=False)
+    if done.returncode != 0:
+        return f"needs namespaces: {done.stderr.strip()}"
+    free = shutil.disk_usage("/var/tmp").free
+    return None if free > MOST_STORAGE else f"needs {MOST_STORAGE // 10**9} GB in /var/tmp; {free // 10**9} GB are free"
 
 
 class Images(unittest.TestCase):
@@ -131,6 +152,9 @@ class Images(unittest.TestCase):
             raise unittest.SkipTest(reason)
         cls.storage = Storage()
         cls.addClassCleanup(cls.storage.remove)
+        reason = cls.storage.probe()
+        if reason:
+            raise unittest.SkipTest(reason)
         start = time.monotonic()
         status = cls.storage.build("--tag", "first")
         if status == 75:

@@ -92,6 +92,20 @@ class Values(unittest.TestCase):
         self.assertEqual([(path, default) for path, default, _ in rows], wanted)
         self.assertTrue(all(meaning.strip() for _, _, meaning in rows))
 
+    def test_values_that_documents_name_exist(self):
+        number = 0
+        for name in ("operations", "production", "security"):
+            with open(os.path.join(chart.ROOT, f"docs/{name}.md"), encoding="utf-8") as file:
+                text = file.read()
+            for path in re.findall(r"[`, ]((?:webhook|sidecar|collector|injector|guard|monitoring|prePull|certificates|networkPolicy|ebpf\w+)"
+                                   r"\.[A-Za-z.]+[A-Za-z])[`=]", text):
+                value = chart.default_values()
+                for key in path.split("."):
+                    self.assertIn(key, value, f"docs/{name}.md: {path}")
+                    value = value[key]
+                number += 1
+        self.assertGreater(number, 20)
+
     def test_version_is_that_of_the_project(self):
         with open(os.path.join(chart.ROOT, "CMakeLists.txt"), encoding="utf-8") as file:
             version = re.search(r"project\(podtap VERSION ([\d.]+)", file.read()).group(1)

@@ -5,6 +5,7 @@ revision-canary anew from the chart; the other overlays are patches, written by 
 import os
 import shutil
 import subprocess
+import tempfile
 import unittest
 
 import yaml
@@ -79,6 +80,20 @@ class Kustomize(unittest.TestCase):
                 for key, document in wanted.items():
                     self.assertEqual(built[key], document, key)
                     self.assertEqual(errors_of(built[key]), [])
+
+    def test_a_revision_of_another_name_is_a_copy(self):
+        """As README.md of the folder says."""
+        if shutil.which("kubectl") is None:
+            self.skipTest("kubectl is not installed; scripts/setup installs it")
+        version, _, values = chart.CASES["canary"]
+        wanted = files_of(chart.render({"blue": (version, "podtap-blue", {**values, "revision": "blue"})})["blue"])
+        with tempfile.TemporaryDirectory() as folder:
+            source = os.path.join(FOLDER, "overlays/revision-canary")
+            for name in os.listdir(source):
+                with open(os.path.join(source, name), encoding="utf-8") as old, open(os.path.join(folder, name), "w", encoding="utf-8") as new:
+                    new.write(old.read().replace("canary", "blue"))
+            done = subprocess.run(["kubectl", "kustomize", folder], capture_output=True, text=True, check=False, timeout=120)
+        self.assertEqual(as_map(chart.documents(done.stdout)), as_map(o for found in wanted.values() for o in found), done.stderr)
 
     def test_files_are_what_the_chart_says(self):
         for folder, case in (("base", "default"), ("overlays/revision-canary", "canary")):
