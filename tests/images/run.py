@@ -155,6 +155,7 @@ class Images(unittest.TestCase):
         reason = cls.storage.probe()
         if reason:
             raise unittest.SkipTest(reason)
+        cls.revision = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
         start = time.monotonic()
         status = cls.storage.build("--tag", "first")
         if status == 75:
@@ -195,12 +196,11 @@ class Images(unittest.TestCase):
             self.assertEqual([path for path, status in files.items() if status.st_mode & 0o6022], [], "set-uid or writable by others")
 
     def test_labels_and_user(self):
-        revision = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False).stdout.strip()
         for name in MOST:
             described = self.storage.describe(f"localhost/podtap-{name}:first")
             labels = described["config"]["Labels"]
             self.assertRegex(labels["org.opencontainers.image.version"], r"^\d+\.\d+\.\d+$")
-            self.assertTrue(labels["org.opencontainers.image.revision"].startswith(revision or "unknown"))
+            self.assertTrue(labels["org.opencontainers.image.revision"].startswith(self.revision or "unknown"))
             self.assertEqual(described["config"]["User"], {"sidecar": "0:0", "webhook": "65532:65532"}[name])
             self.assertEqual(described["config"]["Entrypoint"], [f"/usr/bin/podtap-{name}"])
 
