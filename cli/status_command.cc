@@ -34,6 +34,7 @@ struct Settings {
   std::string namespace_name;
   bool json = false;
   std::string kubeconfig, api_url, token_file, ca_file;
+  bool one_revision = false;  // only pods that ask for injector.revision
   webhook::InjectorConfig injector;
 };
 
@@ -62,6 +63,7 @@ Status Apply(Settings& settings, const std::string& name, const std::string& val
   } else if (name == "kube_ca_file") {
     settings.ca_file = value;
   } else {
+    settings.one_revision = settings.one_revision || name == "revision";
     return ApplyOption(settings.injector, name, value);
   }
   return {};
@@ -91,18 +93,21 @@ boost::asio::awaitable<void> LookThrough(webhook::KubeClient& client, const Sett
   std::function<void(const json::object&)> each = [&](const json::object& object) { namespaces.Listed(object); };
   webhook::KubeAnswer answer = co_await ListPages(client, spec, each, version);
   namespaces.EndList();
+  std::vector<std::string> served;
+  if (answer.ok()) answer = co_await ServedRevisions(client, served);
   if (answer.ok()) {
     each = [&](const json::object& pod) {
       const auto info = namespaces.Find(webhook::TextMember(webhook::ObjectMember(&pod, "metadata"), "namespace"));
       if (info == nullptr) return;
-      if (auto uncaptured = UncapturedIn(pod, info.get(), settings.injector))
-        findings.pods.push_back(*std::move(uncaptured));
+      auto uncaptured = settings.one_revision ? UncapturedIn(pod, info.get(), settings.injector)
+                                              : UncapturedInAnyRevision(pod, info.get(), settings.injector);
+      if (!uncaptured) return;
+      CheckServed(pod, info.get(), served, *uncaptured);
+      findings.pods.push_back(*std::move(uncaptured));
     };
     const webhook::FollowSpec pods = webhook::UncapturedPods(settings.namespace_name, false);
     answer = co_await ListPages(client, pods, each, version);
   }
-  std::vector<std::string> served;
-  if (answer.ok()) answer = co_await ServedRevisions(client, served);
   if (!answer.ok()) {
     failure = answer.Describe();
     co_return;
@@ -159,7 +164,9 @@ int StatusCommand(const std::vector<std::string>& args) {
     std::cout
         << "podtap status: running pods that ask for capture and have no sidecar, and why. A pod with the reason "
            "'missed' was\ncreated while no webhook answered: delete it, or restart its owner, to have it captured. "
-           "Nothing is changed here.\n"
+           "'no-revision': no webhook\nconfiguration serves the revision that it asks for. Each pod is judged under "
+           "that "
+           "revision; --revision shows only\nthe pods of one. Nothing is changed here.\n"
         << webhook::OptionHelp(tables);
     return 0;
   }

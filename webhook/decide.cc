@@ -103,18 +103,9 @@ Answer WhoSays(const DecisionInput& input, const InjectorConfig& config, std::ve
 }
 
 std::optional<Answer> OtherRevision(const DecisionInput& input, const InjectorConfig& config) {
-  std::string_view revision = "default";
-  std::string_view who = "default";
-  if (const json::string* label = StringMember(Labels(input.pod), kRevisionLabel)) {
-    revision = {label->data(), label->size()};
-    who = "pod label";
-  } else if (input.namespace_info != nullptr && input.namespace_info->Label(kRevisionLabel) != nullptr) {
-    revision = *input.namespace_info->Label(kRevisionLabel);
-    who = "namespace label";
-  }
-  if (revision == config.revision) return std::nullopt;
-  return Answer{Reason::kOtherRevision,
-                std::string(who) + " " + std::string(kRevisionLabel) + "=" + std::string(revision)};
+  const AskedRevision asked = RevisionAskedBy(input.pod, input.namespace_info);
+  if (asked.revision == config.revision) return std::nullopt;
+  return Answer{Reason::kOtherRevision, Describe(asked)};
 }
 
 // The level that would be enforced, as the API server reads the label: an unknown value counts as the strictest.
@@ -172,6 +163,18 @@ ClusterFacts FactsOf(const DecisionInput& input, const InjectorConfig& config) {
 std::string_view TextOf(ModeFrom from) {
   static constexpr std::string_view kNames[] = {"pod", "namespace", "default", "switch"};
   return kNames[static_cast<size_t>(from)];
+}
+
+AskedRevision RevisionAskedBy(const json::object& pod, const NamespaceInfo* info) {
+  if (const json::string* label = StringMember(Labels(pod), kRevisionLabel))
+    return {{label->data(), label->size()}, "pod label"};
+  const std::string* label = info == nullptr ? nullptr : info->Label(kRevisionLabel);
+  if (label != nullptr) return {*label, "namespace label"};
+  return {"default", "default"};
+}
+
+std::string Describe(const AskedRevision& asked) {
+  return std::string(asked.decided_by) + " " + std::string(kRevisionLabel) + "=" + std::string(asked.revision);
 }
 
 Decision Decide(const DecisionInput& input, const InjectorConfig& config) {

@@ -56,6 +56,15 @@ struct Decision {
 
 Decision Decide(const DecisionInput& input, const InjectorConfig& config);
 
+// The revision that a pod asks for, by its label, else by its namespace's.
+struct AskedRevision {
+  std::string_view revision;    // of `pod`, of `info`, or "default"
+  std::string_view decided_by;  // "pod label", "namespace label" or "default"
+};
+AskedRevision RevisionAskedBy(const json::object& pod, const NamespaceInfo* info);
+// For people: "pod label mirror.traceable.ai/revision=canary".
+std::string Describe(const AskedRevision& asked);
+
 std::string_view TextOf(ModeFrom from);
 
 }  // namespace podtap::webhook

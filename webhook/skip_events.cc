@@ -45,8 +45,7 @@ void SkipEvents::Tell(SkippedPod pod) {
     metrics_.events_suppressed.fetch_add(1, std::memory_order_relaxed);
     return;
   }
-  ++under_way_;
-  boost::asio::co_spawn(client_.context(), Send(std::move(pod)), boost::asio::detached);
+  boost::asio::co_spawn(client_.context(), Send(std::move(pod), Place(under_way_)), boost::asio::detached);
 }
 
 std::string SkipEvents::EventText(const SkippedPod& pod, std::string_view instance, uint64_t serial, int64_t wall_ns) {
@@ -86,7 +85,7 @@ std::string SkipEvents::EventText(const SkippedPod& pod, std::string_view instan
   return json::serialize(event);
 }
 
-boost::asio::awaitable<void> SkipEvents::Send(SkippedPod pod) {
+boost::asio::awaitable<void> SkipEvents::Send(SkippedPod pod, Place) {
   if (pod.owner_kind == "ReplicaSet" && pod.owner_api_version.starts_with("apps/")) {
     KubeRequest read;
     read.target = "/apis/" + pod.owner_api_version + "/namespaces/" + UrlEncode(pod.namespace_name) + "/replicasets/" +
@@ -113,7 +112,6 @@ boost::asio::awaitable<void> SkipEvents::Send(SkippedPod pod) {
   request.content_type = "application/json";
   request.body = EventText(pod, instance_, ++serial_, Now().ns);
   const KubeAnswer answer = co_await client_.Call(std::move(request));
-  --under_way_;
   if (answer.ok()) {
     metrics_.events_sent.fetch_add(1, std::memory_order_relaxed);
     co_return;

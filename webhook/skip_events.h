@@ -8,6 +8,7 @@
 #include <chrono>
 #include <map>
 #include <string>
+#include <utility>
 
 #include "webhook/cluster_metrics.h"
 #include "webhook/kube_client.h"
@@ -27,7 +28,21 @@ class SkipEvents {
   static std::string EventText(const SkippedPod& pod, std::string_view instance, uint64_t serial, int64_t wall_ns);
 
  private:
-  boost::asio::awaitable<void> Send(SkippedPod pod);
+  // One event under way, until it is destroyed, however its sending ends.
+  class Place {
+   public:
+    explicit Place(size_t& taken) : taken_(&taken) { ++taken; }
+    Place(Place&& other) noexcept : taken_(std::exchange(other.taken_, nullptr)) {}
+    Place& operator=(Place&&) = delete;
+    ~Place() {
+      if (taken_ != nullptr) --*taken_;
+    }
+
+   private:
+    size_t* taken_;
+  };
+
+  boost::asio::awaitable<void> Send(SkippedPod pod, Place place);
   bool SaidLately(const std::string& key);
 
   KubeClient& client_;

@@ -38,8 +38,24 @@ std::optional<UncapturedPod> UncapturedIn(const json::object& pod, const Namespa
     return std::nullopt;
   uncaptured.decided_by = decision.decided_by;
   uncaptured.reason = ReasonInStatus(pod);
+  // Said by a webhook that it was not meant for; its own has not answered.
+  if (uncaptured.reason == TextOf(Reason::kOtherRevision)) uncaptured.reason.clear();
   if (uncaptured.reason.empty()) uncaptured.reason = decision.inject ? "missed" : std::string(TextOf(decision.reason));
   return uncaptured;
+}
+
+std::optional<UncapturedPod> UncapturedInAnyRevision(const json::object& pod, const NamespaceInfo* info,
+                                                     InjectorConfig config) {
+  config.revision = RevisionAskedBy(pod, info).revision;
+  return UncapturedIn(pod, info, config);
+}
+
+void CheckServed(const json::object& pod, const NamespaceInfo* info, const std::vector<std::string>& served,
+                 UncapturedPod& uncaptured) {
+  const AskedRevision asked = RevisionAskedBy(pod, info);
+  if (uncaptured.reason != "missed" || std::find(served.begin(), served.end(), asked.revision) != served.end()) return;
+  uncaptured.reason = "no-revision";
+  uncaptured.decided_by = Describe(asked);
 }
 
 FollowSpec UncapturedPods(const std::string& namespace_name, bool metadata_only) {

@@ -17,13 +17,21 @@ namespace podtap::webhook {
 struct UncapturedPod {
   std::string namespace_name;
   std::string name;
-  std::string reason;      // of the pod's status annotation; "missed" without one; or what would be answered now
+  std::string reason;  // of the pod's status annotation; "missed" without one; "no-revision"; or what would be answered
   std::string decided_by;  // of that answer
 };
 
-// What `pod` (whole, or its metadata alone) shows; nothing if it does not ask, or has the sidecar.
+// What `pod` (whole, or its metadata alone) shows of the revision of `config`; nothing if it does not ask, asks for
+// another revision, or has the sidecar.
 std::optional<UncapturedPod> UncapturedIn(const json::object& pod, const NamespaceInfo* info,
                                           const InjectorConfig& config);
+// The same under the revision that the pod asks for, whichever it is.
+std::optional<UncapturedPod> UncapturedInAnyRevision(const json::object& pod, const NamespaceInfo* info,
+                                                     InjectorConfig config);
+// A pod that would be injected had anybody served its revision is not missed but lost: its reason becomes
+// "no-revision", unless the revision is among `served`.
+void CheckServed(const json::object& pod, const NamespaceInfo* info, const std::vector<std::string>& served,
+                 UncapturedPod& uncaptured);
 
 // "/api/v1/pods" or one namespace's: those without the sidecar's label that have not ended.
 FollowSpec UncapturedPods(const std::string& namespace_name, bool metadata_only);

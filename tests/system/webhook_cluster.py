@@ -575,6 +575,41 @@ class Survey(Case):
         self.assertEqual(self.api.sent("GET", "/api/v1/namespaces/shop/pods")[0].headers["accept"], "application/json")
         self.assertEqual({key for key, _, _ in self.api.objects}, {"namespaces", "nodes", "pods", "mutatingwebhookconfigurations"})
 
+    def listed(self, *flags):
+        result = self.status("-o", "json", *flags)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        return {f"{pod['namespace']}/{pod['name']}": (pod["reason"], pod["decided_by"])
+                for pod in json.loads(result.stdout)["pods"]}
+
+    def test_podtap_status_judges_each_pod_under_the_revision_that_it_asks_for(self):
+        spec = {"containers": [{"name": "a"}]}
+        answered = {"mirror.traceable.ai/status": json.dumps({"result": "skipped", "reason": "other-revision"})}
+        canary, by_namespace = {"mirror.traceable.ai/revision": "canary"}, "namespace label mirror.traceable.ai/revision=canary"
+        self.api.put("pods", "plain", "lost", spec=spec)
+        self.api.put("pods", "answered", "lost", metadata={"annotations": answered}, spec=spec)
+        self.api.put("pods", "back", "lost", metadata={"labels": {"mirror.traceable.ai/revision": "default"}}, spec=spec)
+        self.api.put("pods", "moved", "shop", metadata={"labels": canary}, spec=spec)
+        self.api.put("pods", "elsewhere", "quiet", metadata={"labels": canary}, spec=spec)  # did not ask
+        self.api.put("pods", "host", "lost", spec={**spec, "hostUsers": False})
+        result = self.status("-n", "lost")
+        self.assertNotIn("Every running pod", result.stdout)
+        self.assertRegex(result.stdout, r"lost/plain +no-revision +namespace label mirror.traceable.ai/revision=canary")
+        nobody, label = ("no-revision", by_namespace), "pod label mirror.traceable.ai/revision=canary"
+        listed = self.listed()
+        self.assertEqual({name: listed.get(name) for name in ("lost/plain", "lost/answered", "shop/moved", "quiet/elsewhere")},
+                         {"lost/plain": nobody, "lost/answered": nobody, "shop/moved": ("no-revision", label),
+                          "quiet/elsewhere": None})
+        self.assertEqual(listed["lost/back"][0], "missed")
+        self.assertEqual(listed["lost/host"][0], "host-users", "no revision could help this one")
+        # Served now, it is the revision's webhook that missed them.
+        self.api.put("mutatingwebhookconfigurations", "canary", metadata={"labels": canary}, webhooks=[])
+        listed = self.listed()
+        self.assertEqual([listed[name][0] for name in ("lost/plain", "lost/answered", "shop/moved")], ["missed"] * 3)
+        # One revision's own view, as its webhook counts them.
+        self.assertEqual(set(self.listed("--revision=default", "-n", "lost")), {"lost/back", "lost/host"})
+        self.assertIn("lost/plain", self.listed("--revision=canary"))
+        self.assertNotIn("shop/missed", self.listed("--revision=canary"))
+
     def test_podtap_status_says_what_is_wrong(self):
         self.api.tokens = {"other"}
         result = self.status()
