@@ -18,7 +18,7 @@ namespace {
 
 constexpr std::chrono::minutes kOncePer(1);
 constexpr size_t kMostRemembered = 10000;
-constexpr size_t kMostUnderWay = 64;
+constexpr long kMostUnderWay = 64;
 constexpr size_t kMostNote = 1024;
 
 WallTime Now() { return WallTime{std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)}; }
@@ -41,11 +41,11 @@ void SkipEvents::Tell(SkippedPod pod) {
   if (pod.owner_name.empty() && pod.pod_name.empty()) return;
   const std::string who = pod.owner_name.empty() ? "Pod/" + pod.pod_name : pod.owner_kind + "/" + pod.owner_name;
   const std::string key = pod.namespace_name + "/" + who + "/" + std::string(TextOf(pod.reason));
-  if (under_way_ >= kMostUnderWay || SaidLately(key)) {
+  if (place_.use_count() > kMostUnderWay || SaidLately(key)) {
     metrics_.events_suppressed.fetch_add(1, std::memory_order_relaxed);
     return;
   }
-  boost::asio::co_spawn(client_.context(), Send(std::move(pod), Place(under_way_)), boost::asio::detached);
+  boost::asio::co_spawn(client_.context(), Send(std::move(pod), place_), boost::asio::detached);
 }
 
 std::string SkipEvents::EventText(const SkippedPod& pod, std::string_view instance, uint64_t serial, int64_t wall_ns) {
@@ -85,7 +85,7 @@ std::string SkipEvents::EventText(const SkippedPod& pod, std::string_view instan
   return json::serialize(event);
 }
 
-boost::asio::awaitable<void> SkipEvents::Send(SkippedPod pod, Place) {
+boost::asio::awaitable<void> SkipEvents::Send(SkippedPod pod, [[maybe_unused]] Place place) {
   if (pod.owner_kind == "ReplicaSet" && pod.owner_api_version.starts_with("apps/")) {
     KubeRequest read;
     read.target = "/apis/" + pod.owner_api_version + "/namespaces/" + UrlEncode(pod.namespace_name) + "/replicasets/" +

@@ -7,8 +7,8 @@
 #include <boost/asio/awaitable.hpp>
 #include <chrono>
 #include <map>
+#include <memory>
 #include <string>
-#include <utility>
 
 #include "webhook/cluster_metrics.h"
 #include "webhook/kube_client.h"
@@ -28,19 +28,8 @@ class SkipEvents {
   static std::string EventText(const SkippedPod& pod, std::string_view instance, uint64_t serial, int64_t wall_ns);
 
  private:
-  // One event under way, until it is destroyed, however its sending ends.
-  class Place {
-   public:
-    explicit Place(size_t& taken) : taken_(&taken) { ++taken; }
-    Place(Place&& other) noexcept : taken_(std::exchange(other.taken_, nullptr)) {}
-    Place& operator=(Place&&) = delete;
-    ~Place() {
-      if (taken_ != nullptr) --*taken_;
-    }
-
-   private:
-    size_t* taken_;
-  };
+  // An event under way holds a copy, until it is destroyed, however its sending ends.
+  using Place = std::shared_ptr<const char>;
 
   boost::asio::awaitable<void> Send(SkippedPod pod, Place place);
   bool SaidLately(const std::string& key);
@@ -49,7 +38,7 @@ class SkipEvents {
   const std::string instance_;
   ClusterMetrics& metrics_;
   std::map<std::string, std::chrono::steady_clock::time_point> said_;
-  size_t under_way_ = 0;
+  const Place place_ = std::make_shared<const char>();
   uint64_t serial_ = 0;
 };
 

@@ -518,6 +518,18 @@ class Events(Case):
         until(lambda: webhook.metric("podtap_webhook_events_sent_total") == 1, "the event is sent")
         self.assertEqual(self.api.all("events")[0]["regarding"]["kind"], "Pod")
 
+    def test_events_that_fail_give_their_place_back(self):
+        webhook = self.start()
+        self.api.misbehave = lambda request: "half" if request.path.endswith("/events") else None
+        for i in range(70):  # at most 64 are under way at a time
+            webhook.mutate(asking_pod(name=f"cart-{i}", hostUsers=False))
+        until(lambda: webhook.metric("podtap_webhook_events_failed_total") + webhook.metric(
+            "podtap_webhook_events_suppressed_total") == 70, "all have ended")
+        self.assertGreaterEqual(webhook.metric("podtap_webhook_events_failed_total"), 64)
+        self.api.misbehave = None
+        webhook.mutate(asking_pod(name="last", hostUsers=False))
+        until(lambda: webhook.metric("podtap_webhook_events_sent_total") == 1, "the last one is sent")
+
     def test_no_event_about_pods_that_did_not_ask_and_none_if_forbidden(self):
         webhook = self.start("--send_events=false")
         webhook.mutate(asking_pod(hostUsers=False))
