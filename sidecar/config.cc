@@ -326,6 +326,13 @@ bool IsOurs(const std::string& name, gflags::CommandLineFlagInfo& info) {
   return gflags::GetCommandLineFlagInfo(name.c_str(), &info) && info.filename.ends_with(kDefinedIn);
 }
 
+// What a value of this type of flag looks like.
+std::string FormOf(std::string_view type) {
+  if (type == "bool") return "true or false";
+  if (type == "uint64") return "a whole number from 0 on";
+  return "a number";
+}
+
 // One "--name=value", "--name value", "--switch" or "--noswitch"; moves `index` past what it used.
 Status ParseFlag(int argc, const char* const* argv, int& index) {
   std::string_view text = argv[index];
@@ -350,7 +357,7 @@ Status ParseFlag(int argc, const char* const* argv, int& index) {
     return UsageError("unknown flag --" + name + "; --help lists the flags");
   }
   if (gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty())
-    return UsageError("--" + name + "=" + value + " is not a valid " + info.type);
+    return UsageError("--" + name + "=" + value + " is not valid; use " + FormOf(info.type));
   return {};
 }
 

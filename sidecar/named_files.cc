@@ -41,10 +41,14 @@ const std::string& PathOf(const Config& config, NamedFile file) {
 Result<UniqueFd> OpenRegular(const std::string& path, std::string_view flag) {
   const std::string context = std::string(flag) + ": cannot read " + path;
   UniqueFd fd(open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd) return ErrnoError(context);
+  if (!fd) {
+    std::unexpected<Error> refused = ErrnoError(context);
+    refused.error().message += "; name a file that podtap can read";
+    return refused;
+  }
   struct stat kind{};
   if (fstat(fd.get(), &kind) != 0 || !S_ISREG(kind.st_mode))
-    return EnvironmentError(context + ": it is no regular file");
+    return EnvironmentError(context + ": it is no regular file; name one that is");
   return fd;
 }
 
@@ -82,7 +86,7 @@ Status CheckNamedFiles(const Config& config) {
     if (!key) return std::unexpected(key.error());
     if (key->size() < kShortestKey)
       return EnvironmentError("--redact_hash_key_file: " + config.redact_hash_key_file +
-                              " holds less than 16 bytes, which could be guessed");
+                              " holds less than 16 bytes, which could be guessed; use a longer key");
   }
   const auto is = [](bool tls) {
     return [tls](const SinkConfig& sink) {

@@ -122,7 +122,8 @@ std::unexpected<Error> ExplainAttach(int error, int cgroup_fd, bpf_attach_type t
                               "find it with `bpftool cgroup tree` and detach it, or attach it with BPF_F_ALLOW_MULTI");
     }
     if (const std::string missing = MissingCapabilities(); !missing.empty()) {
-      return EnvironmentError("cannot attach " + program + ": this process lacks " + missing);
+      return EnvironmentError("cannot attach " + program + ": this process lacks " + missing +
+                              "; run it as root or give the container these capabilities");
     }
   }
   if (error == EBADF || error == EINVAL) {
@@ -130,7 +131,9 @@ std::unexpected<Error> ExplainAttach(int error, int cgroup_fd, bpf_attach_type t
                             ": the target is no cgroup v2 directory, or this kernel has no BPF links (" +
                             Strerror(error) + ")");
   }
-  if (error == E2BIG) return EnvironmentError("cannot attach " + program + ": 64 programs are attached there already");
+  if (error == E2BIG)
+    return EnvironmentError("cannot attach " + program +
+                            ": 64 programs are attached there already; detach one (`bpftool cgroup tree`)");
   return ErrnoError("cannot attach " + program, error);
 }
 

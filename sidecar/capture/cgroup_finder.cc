@@ -158,8 +158,11 @@ Attempt TryPath(const std::string& path, const CgroupEnvironment& environment) {
               true};
     }
     if (error == ENOTDIR)
-      return {UsageError("--cgroup=" + Shown(path) + " is not a directory of the cgroup2 file system")};
-    return {ErrnoError("cannot open cgroup " + Shown(path), error)};
+      return {UsageError("--cgroup=" + Shown(path) +
+                         " is not a directory of the cgroup2 file system; give one below its mount")};
+    std::unexpected<Error> refused = ErrnoError("cannot open cgroup " + Shown(path), error);
+    if (error == EACCES) refused.error().message += "; run podtap as root, or let it read that directory";
+    return {std::move(refused)};
   }
   if (!environment.is_cgroup2(fd.get())) {
     return {UsageError("--cgroup=" + Shown(path) +
@@ -199,7 +202,11 @@ Attempt TryPod(const std::string& root, const std::string& pod_uid, const Cgroup
     return {Describe(std::move(*found), environment)};
   }
   UniqueFd top = OpenDirectory(root);
-  if (!top) return {ErrnoError("cannot open the cgroup root " + Shown(root))};
+  if (!top) {
+    std::unexpected<Error> refused = ErrnoError("cannot open the cgroup root " + Shown(root));
+    refused.error().message += "; name a readable place with --cgroup_root";
+    return {std::move(refused)};
+  }
 
   std::vector<Found> matches;
   const size_t visited =
@@ -282,7 +289,11 @@ Result<std::string> FindCgroupRoot(const std::string& given, const CgroupEnviron
   std::string top = given.empty() ? std::string() : RealPath(given);
   if (!top.empty()) {
     UniqueFd fd = OpenDirectory(top);
-    if (!fd) return ErrnoError("--cgroup_root=" + Shown(given) + " cannot be opened");
+    if (!fd) {
+      std::unexpected<Error> refused = ErrnoError("--cgroup_root=" + Shown(given) + " cannot be opened");
+      refused.error().message += "; name the place where the node's /sys/fs/cgroup (cgroup v2) is mounted";
+      return refused;
+    }
     if (environment.is_cgroup2(fd.get())) return top;
   }
   const Result<std::vector<Mount>> mounts = ReadMountinfo(environment.proc);

@@ -73,4 +73,16 @@ Result<HttpUrl> ParseTracesUrl(std::string_view text) {
   return url;
 }
 
+std::string WithoutSecrets(std::string_view address) {
+  std::string shown(address);
+  const size_t scheme = shown.find("://");
+  if (scheme == std::string::npos) return shown;
+  const size_t begin = scheme + 3, end = std::min(shown.find_first_of("/?#", begin), shown.size());
+  const size_t query = shown.find_first_of("?#", end);
+  if (query != std::string::npos) shown.replace(query + 1, std::string::npos, "***");
+  const size_t at = shown.rfind('@', end);
+  if (at != std::string::npos && at >= begin && at < end) shown.replace(begin, at - begin, "***");
+  return shown;
+}
+
 }  // namespace podtap

@@ -25,4 +25,7 @@ struct HttpUrl {
 // Ports default to 4318. The error says what is wrong, as the rest of a sentence.
 Result<HttpUrl> ParseTracesUrl(std::string_view text);
 
+// What may be shown of a sink's address that was refused: without the user name, password and query of a URL.
+std::string WithoutSecrets(std::string_view address);
+
 }  // namespace podtap

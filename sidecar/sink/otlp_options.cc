@@ -19,7 +19,7 @@ std::string_view Trim(std::string_view text) {
 
 Result<OtlpSettings::Pairs> ParsePairs(std::string_view flag, std::string_view text) {
   OtlpSettings::Pairs pairs;
-  while (!text.empty()) {
+  for (size_t number = 1; !text.empty(); ++number) {
     const size_t end = std::min(text.find(','), text.size());
     const std::string_view pair = Trim(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
@@ -27,10 +27,10 @@ Result<OtlpSettings::Pairs> ParsePairs(std::string_view flag, std::string_view t
     const size_t equals = pair.find('=');
     auto name = PercentDecode(Trim(pair.substr(0, equals)));
     auto value = PercentDecode(equals == std::string_view::npos ? std::string_view() : Trim(pair.substr(equals + 1)));
-    // The value may be a secret and is not shown.
+    // The value may be a secret and is not shown; nor is what has no name, which may be the rest of one.
     if (equals == std::string_view::npos || !name || name->empty() || !value)
-      return UsageError("--" + std::string(flag) + ": \"" + std::string(pair.substr(0, equals)) +
-                        "\" is no NAME=VALUE; separate pairs by commas, write a comma inside a value %2C");
+      return UsageError("--" + std::string(flag) + ": item " + std::to_string(number) +
+                        " is no NAME=VALUE; separate pairs by commas, write a comma inside a value %2C");
     pairs.emplace_back(*std::move(name), *std::move(value));
   }
   return pairs;

@@ -17,7 +17,7 @@ constexpr Form kForms[] = {
     {"file:", Kind::kFile}, {"unix:", Kind::kUnixStream}, {"unix-dgram:", Kind::kUnixDatagram}, {"otlp:", Kind::kOtlp}};
 
 std::unexpected<Error> Refuse(std::string_view text, std::string_view why) {
-  return UsageError("sink \"" + std::string(text) + "\" " + std::string(why) +
+  return UsageError("sink \"" + WithoutSecrets(text) + "\" " + std::string(why) +
                     "; use stdout, file:PATH, unix:PATH (stream socket), unix-dgram:PATH (datagram socket) or "
                     "otlp:http://HOST:PORT");
 }

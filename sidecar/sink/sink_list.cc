@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "base/percent.h"
+#include "sidecar/sink/http_url.h"
 #include "sidecar/sink/sink.h"
 
 namespace podtap {
@@ -19,7 +20,7 @@ std::string_view Trim(std::string_view text) {
 }
 
 std::unexpected<Error> Refuse(std::string_view text, std::string_view why) {
-  return UsageError("sink \"" + std::string(text) + "\" " + std::string(why));
+  return UsageError("sink \"" + WithoutSecrets(text) + "\" " + std::string(why));
 }
 
 // The format that "format=proto" names; nothing without parameters.

@@ -78,7 +78,8 @@ TEST(Config, EachMistakeIsOneLineThatSaysWhatToUse) {
   EXPECT_NE(ErrorOf({"--log_level=loud"}).find("debug"), std::string::npos);
   EXPECT_NE(ErrorOf({"--ring_bytes=1000000"}).find("power of two"), std::string::npos);
   EXPECT_NE(ErrorOf({"--ring_bytes=1024"}).find("out of range"), std::string::npos);
-  EXPECT_NE(ErrorOf({"--max_body_bytes=many"}).find("not a valid"), std::string::npos);
+  EXPECT_NE(ErrorOf({"--max_body_bytes=many"}).find("--max_body_bytes=many is not valid; use a whole number from 0 on"),
+            std::string::npos);
   EXPECT_NE(ErrorOf({"--max_body_bytes=-1"}).find("--max_body_bytes"), std::string::npos);
   EXPECT_NE(ErrorOf({"--max_body_bytes"}).find("needs a value"), std::string::npos);
   EXPECT_NE(ErrorOf({"--cgroup=/a", "--pod_uid=b"}).find("one of them"), std::string::npos);

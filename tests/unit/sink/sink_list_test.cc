@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "sidecar/sink/http_url.h"
+#include "sidecar/sink/otlp_options.h"
 #include "sidecar/sink/sink.h"
 
 namespace podtap {
@@ -55,6 +56,20 @@ TEST(SinkList, MistakesAreUsageErrorsThatSayWhatToWrite) {
   EXPECT_NE(ErrorOf("stdout,,file:/x").find("use stdout"), std::string::npos);
   EXPECT_NE(ErrorOf("file:/1,file:/2,file:/3,file:/4,file:/5,file:/6,file:/7,file:/8,file:/9").find("more than 8"),
             std::string::npos);
+}
+
+TEST(SinkList, WhatMayBeASecretIsNotShown) {
+  for (const char* sink :
+       {"otlp:http://me:hunter2@collector:4318", "otlp:http://hunter2@collector", "otlp:https://collector/?key=hunter2",
+        "otlp:http://me:hunter2@[::1]:4318/v1?key=hunter2", "otlp:http://collector/#hunter2"}) {
+    const auto refused = ParseSinks(sink, Format::kEve);
+    ASSERT_FALSE(refused) << sink;
+    EXPECT_EQ(refused.error().message.find("hunter2"), std::string::npos) << refused.error().message;
+  }
+  const auto pairs = ParsePairs("otlp_headers", "authorization=Bearer a,hunter2");
+  ASSERT_FALSE(pairs);
+  EXPECT_NE(pairs.error().message.find("item 2"), std::string::npos) << pairs.error().message;
+  EXPECT_EQ(pairs.error().message.find("hunter2"), std::string::npos) << pairs.error().message;
 }
 
 TEST(TracesUrl, IsReadAsExportersReadTheirEndpoint) {
