@@ -401,7 +401,9 @@ void Attacher::CountViolation(const std::string& what) {
 }
 
 void Attacher::SetMode(Mode mode) {
-  if (shared_->mode.exchange(static_cast<uint32_t>(mode)) == static_cast<uint32_t>(mode)) return;
+  if (shared_->mode == static_cast<uint32_t>(mode)) return;
+  shared_->mode_since_ns = MonotonicNow().ns;
+  shared_->mode = static_cast<uint32_t>(mode);
   if (capture_) {
     if (Status ok = capture_->SetMode(static_cast<int>(mode)); !ok) LOG(ERROR) << ok.error().message;
   }

@@ -46,12 +46,16 @@ Pipeline::Pipeline(const Config& config, Source& source, Counters& counters,
 }
 
 uint32_t Pipeline::UpdateMode() {
-  if (wanted_mode_ == nullptr) return mode_;
-  const uint32_t wanted = wanted_mode_->load(std::memory_order_relaxed);
-  if (wanted == mode_) return mode_;
+  if (source_.backlog() == 0) UpdateModeAt(MonotonicNow());
+  return mode_;
+}
+
+void Pipeline::UpdateModeAt(Timestamp at) {
+  if (wanted_mode_ == nullptr) return;
+  const uint32_t wanted = wanted_mode_->load(std::memory_order_acquire);
+  if (wanted == mode_ || at.ns < mode_since_ns_->load(std::memory_order_relaxed)) return;
   mode_ = wanted;
   sessions_.SetMode(static_cast<Mode>(wanted));
-  return mode_;
 }
 
 size_t Pipeline::Read() {
@@ -111,11 +115,11 @@ void Pipeline::Finish() {
 }
 
 void Pipeline::OnOpen(const Connection& connection, bool from_first_byte, Timestamp at) {
-  UpdateMode();
+  UpdateModeAt(at);
   assembler_.Open(connection, from_first_byte, at);
 }
 void Pipeline::OnSegment(const Segment& segment) {
-  UpdateMode();
+  UpdateModeAt(segment.at);
   assembler_.Add(segment);
   RelieveMemory();  // a batch of large segments can outgrow the limit before its end
 }

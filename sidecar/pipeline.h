@@ -39,14 +39,18 @@ class Pipeline final : private SegmentHandler, private HttpEventHandler, private
 
   // Reads what is there (bounded per call), and delivers the exchanges that became complete. Returns records read.
   size_t RunOnce(Timestamp now);
-  // From now on `mode` (a number of Mode) is looked at before every record: the kernel copies by a new mode only after
-  // it stands there. It outlives this.
-  void FollowMode(const std::atomic<uint32_t>& mode) { wanted_mode_ = &mode; }
+  // From now on `mode` (a number of Mode) is looked at before every record. It holds since `since_ns` (monotonic,
+  // written first); the kernel copies by a new mode only after that, and what was copied before belongs to the mode of
+  // then. Both outlive this.
+  void FollowMode(const std::atomic<uint32_t>& mode, const std::atomic<uint64_t>& since_ns) {
+    wanted_mode_ = &mode;
+    mode_since_ns_ = &since_ns;
+  }
   // While `hold` says true, nothing is read: what waits is better off in the source's ring than in the sink's queue,
   // because a few bytes there can become thousands of exchanges here (HTTP/2). It must say false before the ring fills.
   void HoldWhile(std::function<bool()> hold) { hold_ = std::move(hold); }
   bool holding() const { return hold_ && hold_(); }
-  // Looks at it without a record. Returns the mode in force.
+  // Looks at it without a record; nothing changes before the records that wait are read. Returns the mode in force.
   uint32_t UpdateMode();
   // Reads the source to its end, then ends every connection; what is open is emitted with the tag `shutdown`.
   void Finish();
@@ -63,10 +67,12 @@ class Pipeline final : private SegmentHandler, private HttpEventHandler, private
   void RelieveMemory();
   void Deliver();
   size_t Read();
+  void UpdateModeAt(Timestamp at);
 
   Source& source_;
   uint32_t mode_;
   const std::atomic<uint32_t>* wanted_mode_ = nullptr;
+  const std::atomic<uint64_t>* mode_since_ns_ = nullptr;
   MemoryBudget budget_;
   WallClock wall_clock_;
   Timestamp next_second_;

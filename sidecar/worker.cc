@@ -163,7 +163,7 @@ class Waiter {
 // Reads, parses and delivers until told to stop.
 void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pipeline& pipeline, SinkSet& sinks) {
   StatsReporter stats(input.config, input.shared, *input.capture);
-  pipeline.FollowMode(input.shared.mode);
+  pipeline.FollowMode(input.shared.mode, input.shared.mode_since_ns);
   pipeline.HoldWhile([&] { return sinks.Busy() && source.backlog() < input.config.ring_bytes / 3; });
   Waiter waiter(requests.fd(), source.wakeup_fd());
   ReaderRest rest;

@@ -40,6 +40,7 @@ struct SharedState {
   static constexpr size_t kHalf = 65536;  // a multiple of every page size
 
   // Attacher.
+  std::atomic<uint64_t> mode_since_ns{0};  // monotonic; written before `mode`
   std::atomic<uint32_t> mode{0};
   std::atomic<CaptureState> capture_state{CaptureState::kStarting};
   std::atomic<uint64_t> attached_ns{0};  // monotonic time of the attach; 0 = not attached

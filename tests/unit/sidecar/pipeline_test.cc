@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <chrono>
 #include <string>
 #include <thread>
@@ -57,6 +58,23 @@ TEST_F(PipelineTest, AtTheEndRecordsBehindOneThatIsStillBeingWrittenAreReadToo) 
   EXPECT_EQ(events_[0]->target, "/a");
   EXPECT_EQ(events_[0]->status, 204);
   EXPECT_TRUE(events_[0]->complete);
+}
+
+TEST_F(PipelineTest, WhatWasCopiedBeforeTheModeChangedBelongsToTheModeOfThen) {
+  std::atomic<uint32_t> mode{static_cast<uint32_t>(Mode::kIngress)};
+  std::atomic<uint64_t> since{0};
+  pipeline_.FollowMode(mode, since);
+  Commit(kRecordIngress, kRequest);
+  Commit(kRecordEgress, kResponse);
+  // Both are older than this change, and read after it.
+  since = UINT64_MAX / 2;
+  mode = static_cast<uint32_t>(Mode::kEgress);
+  EXPECT_EQ(pipeline_.UpdateMode(), static_cast<uint32_t>(Mode::kIngress));
+  pipeline_.RunOnce(MonotonicNow());
+  ASSERT_EQ(events_.size(), 1u);
+  EXPECT_TRUE(events_[0]->complete);
+  since = 1;
+  EXPECT_EQ(pipeline_.UpdateMode(), static_cast<uint32_t>(Mode::kEgress));
 }
 
 TEST_F(PipelineTest, ARecordThatIsNeverWrittenDoesNotKeepTheEndWaiting) {
