@@ -47,6 +47,8 @@ namespace podtap {
   X(kHpackRetried, "podtap_http2_header_blocks_retried_total", "",                                                    \
     "Header blocks that were decoded a second time with a larger table.")                                             \
   X(kHpackFailed, "podtap_http2_header_blocks_unknown_total", "", "Header blocks that could not be decoded.")         \
+  X(kHpackUnpaid, "podtap_http2_header_tables_refused_total", "",                                                     \
+    "Header blocks for which no table was prepared, because too many before them could not be decoded.")              \
   X(kHpackUnknownFields, "podtap_http2_header_fields_unknown_total", "",                                              \
     "Header fields that referred to an unknown entry of a compression table.")                                        \
   X(kEventsEmitted, "podtap_events_total", "", "Exchanges emitted to the sinks.")                                     \

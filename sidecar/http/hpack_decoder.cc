@@ -10,6 +10,7 @@ namespace podtap {
 namespace {
 
 constexpr size_t kSmallestEntry = 32;
+constexpr size_t kFrameHeader = 9;
 // What an entry costs nghttp2 besides its bytes: the entry, two counted strings, and the allocator's share.
 constexpr size_t kEntryCost = 192;
 // A literal with incremental indexing, empty name, empty value (RFC 7541 6.2.1).
@@ -36,14 +37,22 @@ void HpackDecoder::Make(size_t table) {
   if (inflater != nullptr) nghttp2_hd_inflate_change_table_size(inflater, std::max(allowed_, table));
 }
 
-// A fresh inflater whose table holds nothing but placeholders.
-void HpackDecoder::Fill(size_t table) {
+// A fresh inflater whose table holds nothing but placeholders. False if they are not paid for: nothing was done.
+bool HpackDecoder::Fill(size_t table) {
+  const size_t placeholders = table / kSmallestEntry;
+  if (placeholders > credit_) {
+    counters_.Add(Counter::kHpackUnpaid);
+    return false;
+  }
+  credit_ -= placeholders;
+  made_ += placeholders;
   Make(table);
-  if (inflater_ == nullptr) return;
+  if (inflater_ == nullptr) return true;
   std::string block = table == kSmallTable ? std::string() : SizeUpdate(table);
-  for (size_t i = 0; i < table / kSmallestEntry; ++i) block += kPlaceholder;
+  for (size_t i = 0; i < placeholders; ++i) block += kPlaceholder;
   if (!Inflate(block, true, nullptr)) inflater_.reset();
   placeholders_ = true;
+  return true;
 }
 
 void HpackDecoder::Allow(size_t bytes) {
@@ -72,12 +81,20 @@ bool HpackDecoder::Inflate(std::string_view data, bool last, Handler* handler) {
   }
 }
 
+void HpackDecoder::Earn(size_t bytes) {
+  credit_ = std::min(credit_ + std::min(bytes, kFreePlaceholders), kFreePlaceholders);
+}
+
 void HpackDecoder::Begin() {
   in_block_ = true;
   block_.clear();
-  failed_ = failures_ >= kGiveUp;
-  if (failed_) return;
-  if (std::exchange(lost_, false)) Fill(kSmallTable);
+  failed_ = false;
+  Earn(kFrameHeader);
+  if (lost_) {
+    failed_ = !Fill(kSmallTable);
+    if (failed_) return counters_.Add(Counter::kHpackFailed);
+    lost_ = false;
+  }
   if (inflater_ == nullptr && !placeholders_) Make(kSmallTable);
   if (inflater_ != nullptr) nghttp2_hd_inflate_change_table_size(inflater_.get(), allowed_);
   retry_ = placeholders_;
@@ -85,21 +102,20 @@ void HpackDecoder::Begin() {
 
 bool HpackDecoder::Feed(std::string_view fragment, bool last, Handler& handler) {
   if (!in_block_) Begin();
+  Earn(fragment.size());
   if (retry_) {
     retry_ = block_.size() + fragment.size() <= kMaxRetry;
     if (retry_) block_.append(fragment);
   }
   bool good = !failed_ && inflater_ != nullptr && Inflate(fragment, last, &handler);
   if (!good && !failed_ && std::exchange(retry_, false)) {
-    counters_.Add(Counter::kHpackRetried);
-    handler.OnRestart();
-    Fill(kLargeTable);
-    good = inflater_ != nullptr && Inflate(block_, last, &handler);
+    if (Fill(kLargeTable)) {
+      counters_.Add(Counter::kHpackRetried);
+      handler.OnRestart();
+      good = inflater_ != nullptr && Inflate(block_, last, &handler);
+    }
   }
-  if (!good && !std::exchange(failed_, true)) {
-    ++failures_;
-    counters_.Add(Counter::kHpackFailed);
-  }
+  if (!good && !std::exchange(failed_, true)) counters_.Add(Counter::kHpackFailed);
   if (last) {
     in_block_ = false;
     block_.clear();
@@ -107,7 +123,6 @@ bool HpackDecoder::Feed(std::string_view fragment, bool last, Handler& handler) 
       Drop();
       lost_ = true;
     } else {
-      failures_ = 0;
       Charge();
     }
   }

@@ -9,8 +9,12 @@
 // An update of the table's size to 0 leaves nothing unknown.
 //
 // The size of the encoder's table is unknown, too. 4,096 bytes are taken, the default. If a block then refers to more
-// than fits, it is decoded again with a table of 65,536 bytes; if that fails, the block is not decodable. After kGiveUp
-// such blocks in a row the direction is given up for good: each costs more than it cost its sender.
+// than fits, it is decoded again with a table of 65,536 bytes; if that fails, the block is not decodable.
+//
+// Hostile peers: a block of a few bytes that does not decode makes thousands of placeholders necessary. So every
+// placeholder is paid for with a byte of header blocks that was sent (frame headers count), kFreePlaceholders are given
+// to each direction. A block for which there is no table because of that is not decodable, and counted (kHpackUnpaid);
+// the next blocks pay for the next table.
 #pragma once
 
 #include <cstddef>
@@ -30,9 +34,9 @@ class HpackDecoder {
  public:
   static constexpr size_t kSmallTable = 4096;
   static constexpr size_t kLargeTable = 65536;
-  static constexpr size_t kLargestTable = 1 << 20;  // larger ones than this are not followed
-  static constexpr size_t kMaxRetry = 65536;        // longer blocks are not decoded a second time
-  static constexpr int kGiveUp = 8;
+  static constexpr size_t kLargestTable = 1 << 20;   // larger ones than this are not followed
+  static constexpr size_t kMaxRetry = 65536;         // longer blocks are not decoded a second time
+  static constexpr size_t kFreePlaceholders = 5120;  // also the most that is saved up
 
   class Handler {
    public:
@@ -67,13 +71,17 @@ class HpackDecoder {
   // being read cannot be decoded.
   bool Forget();
 
+  // Placeholders made so far: the work that was not asked for by any field.
+  uint64_t placeholders_made() const { return made_; }
+
  private:
   struct Free {
     void operator()(nghttp2_hd_inflater* inflater) const;
   };
   void Begin();
+  void Earn(size_t bytes);
   void Make(size_t table);
-  void Fill(size_t table);
+  bool Fill(size_t table);
   bool Inflate(std::string_view data, bool last, Handler* handler);
   void Charge();
   void Drop();
@@ -86,9 +94,10 @@ class HpackDecoder {
   bool lost_ = false;
   bool placeholders_ = false;  // the table may hold some
   bool in_block_ = false;
-  bool failed_ = false;  // this block
-  bool retry_ = false;   // a second table may help: block_ is kept
-  int failures_ = 0;     // blocks in a row
+  bool failed_ = false;                // this block
+  bool retry_ = false;                 // a second table may help: block_ is kept
+  size_t credit_ = kFreePlaceholders;  // placeholders that may be made
+  uint64_t made_ = 0;
   std::string block_;
 };
 

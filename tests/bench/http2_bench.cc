@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 // The HTTP/2 stage alone, session table included: nanoseconds per small exchange as h2load and nghttpd have them (three
 // frames), one stream after the other and a hundred at a time, per unary gRPC call (five frames), per message of a
-// gRPC stream (one frame), per frame of large bodies of many streams side by side, and per frame of a flood.
+// gRPC stream (one frame), per frame of large bodies of many streams side by side, per frame of a flood, and per byte
+// of header blocks that do not decode.
 #include <benchmark/benchmark.h>
 
 #include <string>
@@ -163,6 +164,17 @@ void Pings(benchmark::State& state) {
   state.SetItemsProcessed(static_cast<int64_t>(state.iterations() * 100));
 }
 BENCHMARK(Pings);
+
+// What a hostile client can make of its bytes: each second header block refers to what no table holds.
+void BrokenHeaderBlocks(benchmark::State& state) {
+  World world;
+  std::string frames;
+  for (int i = 0; i < 100; ++i)
+    for (const char* block : {"\xff\xff\xff\x03", "\x82"}) frames += Frame(Http2Frame::kHeaders, 0x4, 2, block);
+  for (auto _ : state) world.Send(Direction::kIngress, frames);
+  state.SetBytesProcessed(static_cast<int64_t>(state.iterations() * frames.size()));
+}
+BENCHMARK(BrokenHeaderBlocks);
 
 }  // namespace
 }  // namespace podtap

@@ -225,12 +225,48 @@ TEST(HpackDecoder, WhatFitsNoTableIsNotDecodable) {
   EXPECT_THAT(d.Decode(Hex("82")), ElementsAre(Field(":method", "GET"))) << "the next block is tried again";
 }
 
-TEST(HpackDecoder, BlocksThatNeverDecodeAreGivenUp) {
+// Placeholders are work that nobody asked for: a sender has them made for its bytes, and a few thousand to begin with.
+TEST(HpackDecoder, WorkForBlocksThatDoNotDecodeIsBoundedByTheirBytes) {
+  constexpr size_t kHeader = 9;
+  const std::string broken = Hex("ffff ff03"), good = Hex("82");
+  for (const bool good_between : {false, true}) {
+    for (const bool whole : {false, true}) {
+      Decoder d;
+      size_t sent = 0;
+      for (int i = 0; i < 20000; ++i) {
+        d.hpack.Feed(broken, whole, d);
+        if (!whole) d.hpack.Abort();
+        sent += kHeader + broken.size();
+        if (!good_between) continue;
+        d.Decode(good);
+        sent += kHeader + good.size();
+      }
+      EXPECT_LE(d.hpack.placeholders_made(), sent + HpackDecoder::kFreePlaceholders);
+      EXPECT_GT(d.counters.Get(Counter::kHpackUnpaid), 10000u);
+      EXPECT_GT(d.counters.Get(Counter::kHpackFailed), 10000u);
+    }
+  }
+}
+
+TEST(HpackDecoder, AfterBlocksThatDidNotDecodeTheNextOnesPayForTheirTable) {
   Decoder d;
-  for (int i = 0; i < 100; ++i) d.Decode(Hex("ffff ff03"));
-  EXPECT_EQ(d.counters.Get(Counter::kHpackFailed), static_cast<uint64_t>(HpackDecoder::kGiveUp));
-  EXPECT_THAT(d.Decode(Hex("82")), ElementsAre(Field("!", "")));
-  EXPECT_EQ(d.budget.used(), 0u);
+  for (int i = 0; i < 1000; ++i) d.Decode(Hex("ffff ff03"));
+  Encoder e;
+  int unknown = 0;
+  while (d.Decode(e.Encode({{"x-" + std::to_string(unknown), "1"}})) == Fields{{"!", ""}}) ASSERT_LT(++unknown, 20);
+  EXPECT_THAT(d.Decode(e.Encode({{"new", "2"}})), ElementsAre(Field("new", "2")));
+  EXPECT_THAT(d.Decode(e.Encode({{"new", "2"}})), ElementsAre(Field("new", "2")));
+}
+
+// Holes as they come under load: every block that is left is decoded.
+TEST(HpackDecoder, ALossNowAndThenIsPaidForByWhatIsReadInBetween) {
+  Decoder d;
+  Encoder e;
+  for (int i = 0; i < 2000; ++i) {
+    if (i % 10 == 0) d.hpack.Lose();
+    ASSERT_NE(d.Decode(e.Encode({{":method", "GET"}, {":path", "/" + std::to_string(i)}})), (Fields{{"!", ""}})) << i;
+  }
+  EXPECT_EQ(d.counters.Get(Counter::kHpackUnpaid), 0u);
 }
 
 TEST(HpackDecoder, TheTableIsChargedToTheBudget) {
