@@ -25,8 +25,9 @@ void Keep(HeaderList& used, HeaderList& empty) {
   std::swap(empty, used);
 }
 
-// Everything is as new, but for the buffers.
-void Clean(HttpEvent& used) {
+// Everything is as new, but for the buffers that are kept.
+void Clean(HttpEvent& event) {
+  HttpEvent used = std::move(event);  // buffers that are moved away are gone; assigning to a string leaves it its own
   HttpEvent empty;
   Keep(used.request.headers, empty.request.headers);
   Keep(used.response.headers, empty.response.headers);
@@ -36,7 +37,7 @@ void Clean(HttpEvent& used) {
   Keep(used.target, kMaxTextBytes, empty.target);
   Keep(used.authority, kMaxTextBytes, empty.authority);
   Keep(used.container_id, kMaxTextBytes, empty.container_id);
-  used = std::move(empty);
+  event = std::move(empty);
 }
 
 class Pool {

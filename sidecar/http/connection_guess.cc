@@ -11,6 +11,7 @@ ConnectionGuess::~ConnectionGuess() {
 
 void ConnectionGuess::Drop(Side& side) {
   budget_.Release(side.kept.bytes.size());
+  const Session::Rest old = std::move(side.kept);  // with its buffer
   side.kept = {};
 }
 

@@ -30,7 +30,11 @@ void Exchange::OnHead(MessageKind kind) {
 void Exchange::OnBody(MessageKind kind, std::string_view data, std::optional<uint64_t> rest, size_t limit, Timestamp at,
                       MemoryBudget& budget) {
   body(kind).Append(message(kind), data, rest, limit, budget);
-  if (grpc != nullptr) grpc->OnBody(kind, data, at);
+  if (grpc == nullptr) return;
+  const size_t before = grpc->memory();
+  grpc->OnBody(kind, data, at);
+  budget.Charge(grpc->memory() - before);
+  charged += grpc->memory() - before;
 }
 
 void Exchange::OnHole(MessageKind kind, uint64_t n, bool lost, size_t limit) {
@@ -43,7 +47,8 @@ void Exchange::ChargeHeads(MemoryBudget& budget) {
                      event->reason.capacity() + event->request.headers.memory() + event->request.trailers.memory() +
                      event->response.headers.memory() + event->response.trailers.memory() + event->scheme.capacity() +
                      event->authority.capacity() + event->protocol.capacity() +
-                     event->informational.capacity() * sizeof(uint16_t) + (grpc != nullptr ? sizeof(*grpc) : 0);
+                     event->informational.capacity() * sizeof(uint16_t) +
+                     (grpc != nullptr ? sizeof(*grpc) + grpc->memory() : 0);
   budget.Release(charged);
   budget.Charge(now);
   charged = now;

@@ -32,6 +32,7 @@ class GrpcTracker {
 
   // Bytes of the body that belong to a message whose prefix was seen, from here on.
   uint64_t message_rest(MessageKind kind) const { return sides_[static_cast<size_t>(kind)].rest; }
+  size_t memory() const { return web_trailers_.capacity(); }
   // The call as far as it is known; nothing if this is no gRPC after all.
   std::optional<GrpcCall> Describe(const HttpEvent& event) const;
 

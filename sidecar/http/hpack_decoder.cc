@@ -11,8 +11,7 @@ namespace {
 
 constexpr size_t kSmallestEntry = 32;
 constexpr size_t kFrameHeader = 9;
-// What an entry costs nghttp2 besides its bytes: the entry, two counted strings, and the allocator's share.
-constexpr size_t kEntryCost = 192;
+constexpr size_t kKeptBlock = 1024;  // a larger buffer is not used again
 // A literal with incremental indexing, empty name, empty value (RFC 7541 6.2.1).
 constexpr std::string_view kPlaceholder("\x40\x00\x00", 3);
 
@@ -32,12 +31,13 @@ void HpackDecoder::Free::operator()(nghttp2_hd_inflater* inflater) const { nghtt
 
 void HpackDecoder::Make(size_t table) {
   nghttp2_hd_inflater* inflater = nullptr;
-  if (nghttp2_hd_inflate_new(&inflater) != 0) inflater = nullptr;
+  if (nghttp2_hd_inflate_new2(&inflater, memory_.get()) != 0) inflater = nullptr;
   inflater_.reset(inflater);
   if (inflater != nullptr) nghttp2_hd_inflate_change_table_size(inflater, std::max(allowed_, table));
 }
 
-// A fresh inflater whose table holds nothing but placeholders. False if they are not paid for: nothing was done.
+// A fresh inflater whose table holds nothing but placeholders. False if they are not paid for (nothing was done then)
+// or there is no memory.
 bool HpackDecoder::Fill(size_t table) {
   const size_t placeholders = table / kSmallestEntry;
   if (placeholders > credit_) {
@@ -47,12 +47,11 @@ bool HpackDecoder::Fill(size_t table) {
   credit_ -= placeholders;
   made_ += placeholders;
   Make(table);
-  if (inflater_ == nullptr) return true;
+  if (inflater_ == nullptr) return false;
   std::string block = table == kSmallTable ? std::string() : SizeUpdate(table);
   for (size_t i = 0; i < placeholders; ++i) block += kPlaceholder;
-  if (!Inflate(block, true, nullptr)) inflater_.reset();
-  placeholders_ = true;
-  return true;
+  may_grow_ = table == kSmallTable;
+  return Inflate(block, true, nullptr);
 }
 
 void HpackDecoder::Allow(size_t bytes) {
@@ -86,8 +85,7 @@ void HpackDecoder::Earn(size_t bytes) {
 }
 
 void HpackDecoder::Begin() {
-  in_block_ = true;
-  block_.clear();
+  in_block_ = begun_ = true;
   failed_ = false;
   Earn(kFrameHeader);
   if (lost_) {
@@ -95,18 +93,15 @@ void HpackDecoder::Begin() {
     if (failed_) return counters_.Add(Counter::kHpackFailed);
     lost_ = false;
   }
-  if (inflater_ == nullptr && !placeholders_) Make(kSmallTable);
+  if (inflater_ == nullptr) Make(kSmallTable);
   if (inflater_ != nullptr) nghttp2_hd_inflate_change_table_size(inflater_.get(), allowed_);
-  retry_ = placeholders_;
+  retry_ = may_grow_;
 }
 
 bool HpackDecoder::Feed(std::string_view fragment, bool last, Handler& handler) {
   if (!in_block_) Begin();
   Earn(fragment.size());
-  if (retry_) {
-    retry_ = block_.size() + fragment.size() <= kMaxRetry;
-    if (retry_) block_.append(fragment);
-  }
+  if (retry_) KeepForRetry(fragment);
   bool good = !failed_ && inflater_ != nullptr && Inflate(fragment, last, &handler);
   if (!good && !failed_ && std::exchange(retry_, false)) {
     if (Fill(kLargeTable)) {
@@ -116,46 +111,45 @@ bool HpackDecoder::Feed(std::string_view fragment, bool last, Handler& handler) 
     }
   }
   if (!good && !std::exchange(failed_, true)) counters_.Add(Counter::kHpackFailed);
-  if (last) {
-    in_block_ = false;
-    block_.clear();
-    if (failed_) {
-      Drop();
-      lost_ = true;
-    } else {
-      Charge();
-    }
+  if (last) in_block_ = false;
+  if (last || failed_) DropBlock(kKeptBlock);
+  if (failed_) {
+    inflater_.reset();
+    lost_ = true;
   }
   return !failed_;
 }
 
+void HpackDecoder::KeepForRetry(std::string_view fragment) {
+  retry_ = block_.size() + fragment.size() <= kMaxRetry;
+  if (!retry_) return DropBlock(kKeptBlock);
+  const size_t before = block_.capacity();
+  block_.append(fragment);
+  budget_.Charge(block_.capacity() - before);
+}
+
+void HpackDecoder::DropBlock(size_t kept) {
+  block_.clear();
+  const size_t before = block_.capacity();
+  if (before <= std::max(kept, std::string().capacity())) return;
+  std::string().swap(block_);
+  budget_.Release(before - block_.capacity());
+}
+
 void HpackDecoder::Abort() {
   if (!std::exchange(in_block_, false)) return;
-  block_.clear();
-  Drop();
+  DropBlock(kKeptBlock);
+  inflater_.reset();
   lost_ = true;
 }
 
 bool HpackDecoder::Forget() {
   if (inflater_ == nullptr) return false;
-  if (in_block_) Abort();
-  Drop();
+  in_block_ = false;
+  DropBlock(0);
+  inflater_.reset();
   lost_ = true;
   return true;
-}
-
-void HpackDecoder::Charge() {
-  const size_t statics = 61;
-  const size_t entries = nghttp2_hd_inflate_get_num_table_entries(inflater_.get()) - statics;
-  const size_t now = nghttp2_hd_inflate_get_dynamic_table_size(inflater_.get()) + entries * kEntryCost;
-  budget_.Release(charged_);
-  budget_.Charge(now);
-  charged_ = now;
-}
-
-void HpackDecoder::Drop() {
-  inflater_.reset();
-  budget_.Release(std::exchange(charged_, 0));
 }
 
 }  // namespace podtap

@@ -25,6 +25,7 @@
 
 #include "base/counters.h"
 #include "base/memory_budget.h"
+#include "sidecar/http/counted_memory.h"
 
 struct nghttp2_hd_inflater;
 
@@ -47,8 +48,9 @@ class HpackDecoder {
     virtual void OnRestart() = 0;
   };
 
-  HpackDecoder(MemoryBudget& budget, Counters& counters) : budget_(budget), counters_(counters) {}
-  ~HpackDecoder() { Drop(); }
+  // Everything that is held is charged to the budget, at any time.
+  HpackDecoder(MemoryBudget& budget, Counters& counters) : budget_(budget), counters_(counters), memory_(budget) {}
+  ~HpackDecoder() { DropBlock(0); }
   HpackDecoder(const HpackDecoder&) = delete;
   HpackDecoder& operator=(const HpackDecoder&) = delete;
 
@@ -58,7 +60,7 @@ class HpackDecoder {
     Allow(kLargestTable);
   }
   // After all it is empty: nothing was sent before. Only before the first block.
-  void Trust() { lost_ = lost_ && (inflater_ != nullptr || placeholders_); }
+  void Trust() { lost_ = lost_ && begun_; }
   // The peer allowed the encoder a table of this size (SETTINGS_HEADER_TABLE_SIZE).
   void Allow(size_t bytes);
 
@@ -83,16 +85,17 @@ class HpackDecoder {
   void Make(size_t table);
   bool Fill(size_t table);
   bool Inflate(std::string_view data, bool last, Handler* handler);
-  void Charge();
-  void Drop();
+  void KeepForRetry(std::string_view fragment);
+  void DropBlock(size_t kept);
 
   MemoryBudget& budget_;
   Counters& counters_;
+  CountedMemory memory_;
   std::unique_ptr<nghttp2_hd_inflater, Free> inflater_;
   size_t allowed_ = kLargeTable;
-  size_t charged_ = 0;
   bool lost_ = false;
-  bool placeholders_ = false;  // the table may hold some
+  bool begun_ = false;     // there was a block
+  bool may_grow_ = false;  // there are placeholders, as many as fit into the small table: a larger one may help
   bool in_block_ = false;
   bool failed_ = false;                // this block
   bool retry_ = false;                 // a second table may help: block_ is kept

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <utility>
 
 namespace podtap {
 namespace {
@@ -12,11 +13,13 @@ constexpr size_t kFieldCost = 32;      // as RFC 9113 6.5.2 counts a header list
 
 }  // namespace
 
+size_t Http2Head::memory() const {
+  return fields.memory() + method.capacity() + scheme.capacity() + authority.capacity() + path.capacity() +
+         protocol.capacity();
+}
+
 void Http2Head::Clear() {
-  if (fields.memory() + path.capacity() > kKeptBuffers) {
-    *this = {};
-    return;
-  }
+  if (memory() > kKeptBuffers) return Free();
   fields.Clear();
   for (std::string* text : {&method, &scheme, &authority, &path, &protocol}) text->clear();
   status.reset();
@@ -24,6 +27,12 @@ void Http2Head::Clear() {
   wire_bytes = 0;
   undecodable = truncated = malformed = has_method = false;
   bytes_ = 0;
+}
+
+// What is assigned to a string leaves it its buffer: they are moved away.
+void Http2Head::Free() {
+  const Http2Head old = std::move(*this);
+  *this = Http2Head();
 }
 
 void Http2Head::Add(std::string_view name, std::string_view value, size_t limit) {

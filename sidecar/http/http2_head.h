@@ -25,7 +25,9 @@ struct Http2Head {
   bool has_method = false;
 
   void Clear();
+  void Free();  // the same, and gives all buffers back
   void Add(std::string_view name, std::string_view value, size_t limit);
+  size_t memory() const;  // of what is kept and of buffers
   bool whole() const { return !undecodable && unknown_fields == 0; }
 
  private:

@@ -155,10 +155,8 @@ void Http2Session::EmitInterim(Stream& stream, Timestamp now) {
 
 void Http2Session::Abandon(Tag why) {
   while (!streams_.empty()) FinishEarly(streams_.begin(), why);
-  for (Http2Side* side : {&client_side_, &server_side_}) {
-    side->Forget();
-    side->ForgetTable();
-  }
+  client_side_.ForgetAll();
+  server_side_.ForgetAll();
 }
 
 size_t Http2Session::CutBodies() {

@@ -28,10 +28,18 @@ Http2Side::Http2Side(MessageKind kind, bool in_view, const SessionContext& conte
   }
 }
 
-Http2Side::~Http2Side() = default;
+Http2Side::~Http2Side() { context_.budget.Release(head_charged_); }
 
 void Http2Side::Feed(std::string_view data, uint64_t position, Timestamp at) {
-  if (!searching_) return Parse(data, at);
+  if (searching_) {
+    Search(data, position, at);
+  } else {
+    Parse(data, at);
+  }
+  ChargeHead();
+}
+
+void Http2Side::Search(std::string_view data, uint64_t position, Timestamp at) {
   // A client that begins: after a late join of a connection that had said nothing yet.
   if (kind_ == MessageKind::kRequest && sync_.empty() && data.starts_with(kHttp2Preface)) {
     preface_left_ = kHttp2Preface.size();
@@ -54,7 +62,7 @@ void Http2Side::Feed(std::string_view data, uint64_t position, Timestamp at) {
   searched_ = 0;
   for (const Session::Rest& rest : sync_.Take()) {
     if (searching_) {
-      Feed(rest.bytes, rest.position, rest.at);
+      Search(rest.bytes, rest.position, rest.at);
     } else {
       Parse(rest.bytes, rest.at);
     }
@@ -224,10 +232,25 @@ void Http2Side::BreakBlock() {
 
 // ---- holes
 
-void Http2Side::ForgetTable() {
-  if (!hpack_.Forget()) return;
-  context_.counters.Add(Counter::kHpackLost);
-  if (has_block()) block_good_ = false;
+void Http2Side::ForgetAll() {
+  Forget();
+  if (hpack_.Forget()) context_.counters.Add(Counter::kHpackLost);
+  if (has_block()) {
+    block_good_ = false;
+    hpack_.Lose();
+  }
+  const uint64_t wire_bytes = head_.wire_bytes;
+  head_.Free();
+  head_.wire_bytes = wire_bytes;
+  ChargeHead();
+}
+
+void Http2Side::ChargeHead() {
+  const size_t now = head_.memory();
+  if (now == head_charged_) return;
+  context_.budget.Release(head_charged_);
+  context_.budget.Charge(now);
+  head_charged_ = now;
 }
 
 void Http2Side::LoseFrames(bool table_too, Counter why) {

@@ -2,7 +2,8 @@
 // Http2Side: one direction of an HTTP/2 connection, read into what its streams are told: header blocks, data, resets.
 // It joins the frame reader, header decompression and, where the beginning was not seen or something was lost, the
 // search for the next frame. It knows padding, priority, CONTINUATION and holes; it does not know streams. RFC 9113
-// sections 4, 6, 10.5 (a header block of any number of CONTINUATION frames costs no more memory than the header limit).
+// sections 4, 6, 10.5 (a header block of any number of CONTINUATION frames costs no more memory than the header limit,
+// which is charged to the budget while it lasts).
 //
 // A hole inside the payload of one frame costs that frame at most: of DATA some bytes, of a header block its fields and
 // the compression table. Any other hole loses the frames: the next ones are looked for at the starts of segments.
@@ -56,8 +57,9 @@ class Http2Side final : private Http2FrameReader::Handler, private HpackDecoder:
   void AllowTable(uint32_t bytes) { hpack_.Allow(bytes); }
   // Lets go of what is kept while frames are looked for.
   void Forget() { sync_.Reset(); }
-  // Lets go of the compression table; counted.
-  void ForgetTable();
+  // Lets go of all that can be done without: of the compression table, too, and of the fields of a block that has not
+  // ended. Counted if there was a table.
+  void ForgetAll();
 
   bool searching() const { return searching_; }
   // Bytes looked at in vain since the frames were lost.
@@ -79,11 +81,13 @@ class Http2Side final : private Http2FrameReader::Handler, private HpackDecoder:
   void OnRestart() override;
 
   void Parse(std::string_view data, Timestamp at);
+  void Search(std::string_view data, uint64_t position, Timestamp at);
   void OnContent(std::string_view piece);
   void OnSmall(std::string_view piece);
   void OnFragment(std::string_view piece);
   void EndBlock();
   void BreakBlock();
+  void ChargeHead();
   void LoseFrames(bool table_too, Counter why);
   bool has_block() const { return block_stream_ != 0; }
 
@@ -116,6 +120,7 @@ class Http2Side final : private Http2FrameReader::Handler, private HpackDecoder:
   bool block_good_ = false;  // decodable so far
   Timestamp block_start_;
   Http2Head head_;
+  size_t head_charged_ = 0;
 };
 
 }  // namespace podtap

@@ -6,6 +6,9 @@
 namespace podtap {
 namespace {
 
+// The vector may be half empty.
+size_t CostOf(const Session::Rest& segment) { return segment.bytes.capacity() + 2 * sizeof(segment); }
+
 // The walk over frames whose headers may lie across pieces.
 class FrameWalk {
  public:
@@ -69,27 +72,36 @@ Http2Sync::Found Http2Sync::Feed(std::string_view data, uint64_t position, Times
   if (data.empty()) return empty() ? Found::kNo : Found::kMaybe;
   if (empty() && data.size() >= kHttp2HeaderBytes && !IsBelievable(data.data(), sender)) return Found::kNo;
   segments_.push_back({std::string(data), position, at});
-  kept_ += data.size();
-  budget_.Charge(data.size());
+  Charge(segments_.back());
   while (!empty()) {
     const Found found = Check(sender);
-    if (found == Found::kYes || (found == Found::kMaybe && kept_ <= kMaxKept)) return found;
-    kept_ -= segments_.front().bytes.size();
-    budget_.Release(segments_.front().bytes.size());
+    const bool room = kept_ <= kMaxKept && segments_.size() <= kMaxSegments;
+    if (found == Found::kYes || (found == Found::kMaybe && room)) return found;
+    Release(segments_.front());
     segments_.erase(segments_.begin());
   }
+  std::vector<Session::Rest>().swap(segments_);
   return Found::kNo;
 }
 
+void Http2Sync::Charge(const Session::Rest& segment) {
+  kept_ += segment.bytes.size();
+  budget_.Charge(CostOf(segment));
+}
+
+void Http2Sync::Release(const Session::Rest& segment) {
+  kept_ -= segment.bytes.size();
+  budget_.Release(CostOf(segment));
+}
+
 std::vector<Session::Rest> Http2Sync::Take() {
-  budget_.Release(std::exchange(kept_, 0));
+  for (const Session::Rest& segment : segments_) Release(segment);
   return std::exchange(segments_, {});
 }
 
 void Http2Sync::DropLast() {
   if (empty()) return;
-  kept_ -= segments_.back().bytes.size();
-  budget_.Release(segments_.back().bytes.size());
+  Release(segments_.back());
   segments_.pop_back();
 }
 

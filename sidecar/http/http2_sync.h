@@ -20,6 +20,7 @@ class Http2Sync {
  public:
   static constexpr int kFrames = 3;
   static constexpr size_t kMaxKept = 128 << 10;
+  static constexpr size_t kMaxSegments = 256;  // each new one is looked at together with those before
   enum class Found : uint8_t { kNo, kMaybe, kYes };
 
   explicit Http2Sync(MemoryBudget& budget) : budget_(budget) {}
@@ -42,6 +43,9 @@ class Http2Sync {
  private:
   // Walks over the frames in all that is kept.
   Found Check(std::optional<MessageKind> sender) const;
+
+  void Charge(const Session::Rest& segment);
+  void Release(const Session::Rest& segment);
 
   MemoryBudget& budget_;
   std::vector<Session::Rest> segments_;

@@ -154,12 +154,12 @@ void SessionTable::Impl::RelieveMemory() {
   }
   // What sessions keep between exchanges costs none of them.
   for (auto& [id, entry] : table_) {
-    if (!budget_.over()) break;
+    if (budget_.used() <= target) break;
     current_ = &entry;
     if (entry.session != nullptr && !entry.session->oldest()) entry.session->Abandon(Tag::kForgotten);
   }
   for (Entry* entry : entries) {
-    if (!budget_.over()) break;
+    if (budget_.used() <= target) break;
     current_ = entry;
     entry->session->Abandon(Tag::kForgotten);
   }

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 
 #include <set>
+#include <string>
+
+#include "sidecar/event/new_event.h"
 
 namespace podtap {
 namespace {
@@ -51,6 +54,31 @@ TEST(HttpEvent, ItsIdNamesRunConnectionAndExchange) {
   out.clear();
   AppendEventId(event, "5f3c", out);
   EXPECT_EQ(out, "5f3c-1f.3-12");
+}
+
+TEST(NewHttpEvent, HasTheBuffersOfOneBeforeButNoLargeOnes) {
+  const HttpEvent* before = nullptr;
+  {
+    const std::shared_ptr<HttpEvent> event = NewHttpEvent();
+    before = event.get();
+    for (HttpMessage* message : {&event->request, &event->response}) {
+      message->body = std::string(100000, 'b');
+      message->headers.Add("n", std::string(100000, 'h'));
+      message->trailers.Add("n", std::string(100000, 't'));
+    }
+    for (std::string* text : {&event->method, &event->target, &event->scheme, &event->authority, &event->protocol})
+      *text = std::string(100000, 'x');
+    event->reason = event->container_id = std::string(200, 'y');
+  }
+  const std::shared_ptr<HttpEvent> event = NewHttpEvent();
+  ASSERT_EQ(event.get(), before);
+  EXPECT_GE(event->container_id.capacity(), 200u);
+  for (const HttpMessage* message : {&event->request, &event->response}) {
+    EXPECT_LE(message->body.capacity(), 1024u);
+    EXPECT_LE(message->headers.memory() + message->trailers.memory(), 4096u);
+  }
+  for (const std::string* text : {&event->method, &event->target, &event->scheme, &event->authority, &event->protocol})
+    EXPECT_LE(text->capacity(), 512u);
 }
 
 TEST(Tags, EachHasItsOwnTextAndAMeaning) {
