@@ -5,6 +5,7 @@ As a program, inside a pod:
 
     load.py short ADDRESS PORT COUNT    COUNT connections one after the other, each with one request; prints how many were answered
     load.py swallow ADDRESS PORT        accepts connections, reads and forgets what comes, and sends as many random bytes back
+    load.py discard ADDRESS PORT        accepts connections and reads what comes, without a word
     load.py giant ADDRESS PORT          answers each request head, however long, with a head of the same length
 """
 
@@ -175,6 +176,12 @@ def _swallow(connection):
             connection.sendall(os.urandom(len(data)))
 
 
+def _discard(connection):
+    with connection:
+        while connection.recv(1 << 18):
+            pass
+
+
 def _giant(connection):
     data = b""
     with connection:
@@ -194,7 +201,7 @@ def main():
     if what == "short":
         _short(address, int(sys.argv[4]))
     else:
-        _serve(address, {"swallow": _swallow, "giant": _giant}[what])
+        _serve(address, {"swallow": _swallow, "discard": _discard, "giant": _giant}[what])
 
 
 if __name__ == "__main__":

@@ -8,11 +8,13 @@ import random
 import re
 import signal
 import subprocess
+import sys
 import time
 
 from support import events, machine
+from support.admin import answers_at
 from support.case import Failure, Skip, case, check, equal, wait_for
-from support.load import say
+from support.load import memory_of, say
 from support.pod import Pod
 
 PORT = 8080
@@ -341,3 +343,30 @@ def records_dropped_at_random_make_no_event_wrong():
         check(len(seen) < 24000 or any(e["podtap"]["tags"] for e in seen), "nothing was lost: this proves nothing")
         whole = check_none_wrong(seen, served(log))
         say(f"{len(seen)} of 24000 events, {whole} complete")
+
+
+@case
+def header_tables_of_hostile_connections_are_part_of_the_memory_limit():
+    """Each connection agrees to nothing, takes a table of 64 KiB, fills it with the smallest entries, and never ends the block."""
+    def frame(kind, stream, payload=b""):
+        return len(payload).to_bytes(3, "big") + bytes([kind, 0]) + stream.to_bytes(4, "big") + payload
+
+    block = b"\x3f\xe1\xff\x03" + b"\x40\x00\x00" * 2048
+    attack = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + frame(4, 0) + frame(1, 1, block)
+    with Pod() as pod:
+        server = pod.start([sys.executable, os.path.join(SUPPORT, "load.py"), "discard", "127.0.0.1", str(PORT)])
+        pod.wait_port(PORT, process=server)
+        flag, admin = answers_at(pod)
+        tap = pod.sidecar(flag)
+        connections = []
+        for i in range(700):
+            connections.append(pod.connect(PORT))
+            connections[-1].sendall(attack)
+        seen = ("podtap_payload_bytes_total", 'podtap_payload_bytes_skipped_total{reason="ring_three_quarters_full"}')
+        wait_for(lambda: sum(map(admin.counter, seen)) >= 700 * len(attack), "all is read")
+        pss = memory_of(tap.worker_pid())[2]
+        check(admin.counter('podtap_http2_tables_lost_total{reason="lost"}') > 0, "tables were let go")
+        for connection in connections:
+            connection.close()
+        say(f"700 tables of 2,048 entries: {pss:.1f} MiB in the worker")
+        check(pss < 60, f"the worker holds {pss:.1f} MiB")
