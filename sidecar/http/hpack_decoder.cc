@@ -70,14 +70,27 @@ bool HpackDecoder::Inflate(std::string_view data, bool last, Handler* handler) {
     in += used;
     size -= static_cast<size_t>(used);
     const bool emitted = (flags & NGHTTP2_HD_INFLATE_EMIT) != 0;
-    if (emitted && handler != nullptr)
-      handler->OnField(Text(field.name, field.namelen), Text(field.value, field.valuelen));
+    if (emitted && handler != nullptr) {
+      const std::string_view name = Text(field.name, field.namelen), value = Text(field.value, field.valuelen);
+      if (HpackCutter::IsFiller(name) || HpackCutter::IsFiller(value)) {
+        handler->OnLongField();
+      } else {
+        handler->OnField(name, value);
+      }
+    }
     if ((flags & NGHTTP2_HD_INFLATE_FINAL) != 0) {
       nghttp2_hd_inflate_end_headers(inflater_.get());
       return true;
     }
     if (!emitted && size == 0) return true;
   }
+}
+
+bool HpackDecoder::Read(std::string_view data, bool last, Handler& handler) {
+  if (!cutter_) return Inflate(data, last, &handler);
+  const size_t table = nghttp2_hd_inflate_get_max_dynamic_table_size(inflater_.get());
+  return cutter_->Feed(data, table, [&](std::string_view piece) { return Inflate(piece, false, &handler); }) &&
+         (!last || Inflate({}, true, &handler));
 }
 
 void HpackDecoder::Earn(size_t bytes) {
@@ -102,16 +115,20 @@ bool HpackDecoder::Feed(std::string_view fragment, bool last, Handler& handler) 
   if (!in_block_) Begin();
   Earn(fragment.size());
   if (retry_) KeepForRetry(fragment);
-  bool good = !failed_ && inflater_ != nullptr && Inflate(fragment, last, &handler);
+  bool good = !failed_ && inflater_ != nullptr && Read(fragment, last, handler);
   if (!good && !failed_ && std::exchange(retry_, false)) {
     if (Fill(kLargeTable)) {
       counters_.Add(Counter::kHpackRetried);
       handler.OnRestart();
-      good = inflater_ != nullptr && Inflate(block_, last, &handler);
+      if (cutter_) cutter_.emplace();
+      good = Read(block_, last, handler);
     }
   }
   if (!good && !std::exchange(failed_, true)) counters_.Add(Counter::kHpackFailed);
-  if (last) in_block_ = false;
+  if (last) {
+    in_block_ = false;
+    cutter_.reset();
+  }
   if (last || failed_) DropBlock(kKeptBlock);
   if (failed_) {
     inflater_.reset();
@@ -137,6 +154,7 @@ void HpackDecoder::DropBlock(size_t kept) {
 }
 
 void HpackDecoder::Abort() {
+  cutter_.reset();
   if (!std::exchange(in_block_, false)) return;
   DropBlock(kKeptBlock);
   inflater_.reset();
@@ -146,6 +164,7 @@ void HpackDecoder::Abort() {
 bool HpackDecoder::Forget() {
   if (inflater_ == nullptr) return false;
   in_block_ = false;
+  cutter_.reset();
   DropBlock(0);
   inflater_.reset();
   lost_ = true;

@@ -20,12 +20,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "base/counters.h"
 #include "base/memory_budget.h"
 #include "sidecar/http/counted_memory.h"
+#include "sidecar/http/hpack_cutter.h"
 
 struct nghttp2_hd_inflater;
 
@@ -44,6 +46,8 @@ class HpackDecoder {
     virtual ~Handler() = default;
     // An empty name: the name, or name and value, are unknown. Views are valid during the call.
     virtual void OnField(std::string_view name, std::string_view value) = 0;
+    // A field whose name or value is longer than HpackCutter::kLongest bytes.
+    virtual void OnLongField() = 0;
     // The block is decoded again from its start: forget its fields.
     virtual void OnRestart() = 0;
   };
@@ -64,6 +68,8 @@ class HpackDecoder {
   // The peer allowed the encoder a table of this size (SETTINGS_HEADER_TABLE_SIZE).
   void Allow(size_t bytes);
 
+  // The block that comes next may hold longer strings than HpackCutter::kLongest. Not inside a block.
+  void ExpectLong() { cutter_.emplace(); }
   // The next fragment of a block; `last` ends it. False once the block turned out not to be decodable: the rest of it
   // need not be fed.
   bool Feed(std::string_view fragment, bool last, Handler& handler);
@@ -84,6 +90,7 @@ class HpackDecoder {
   void Earn(size_t bytes);
   void Make(size_t table);
   bool Fill(size_t table);
+  bool Read(std::string_view data, bool last, Handler& handler);
   bool Inflate(std::string_view data, bool last, Handler* handler);
   void KeepForRetry(std::string_view fragment);
   void DropBlock(size_t kept);
@@ -102,6 +109,7 @@ class HpackDecoder {
   size_t credit_ = kFreePlaceholders;  // placeholders that may be made
   uint64_t made_ = 0;
   std::string block_;
+  std::optional<HpackCutter> cutter_;  // of this block
 };
 
 }  // namespace podtap

@@ -27,6 +27,11 @@ struct Http2Head {
   void Clear();
   void Free();  // the same, and gives all buffers back
   void Add(std::string_view name, std::string_view value, size_t limit);
+  // A field that is too long to be looked at.
+  void AddLong(size_t bytes) {
+    bytes_ += bytes;
+    truncated = true;
+  }
   size_t memory() const;  // of what is kept and of buffers
   bool whole() const { return !undecodable && unknown_fields == 0; }
 

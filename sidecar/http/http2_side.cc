@@ -115,6 +115,7 @@ void Http2Side::OnFrame(const Http2FrameHeader& header) {
   promised_ = 0;
   block_ends_stream_ = !is_promise_ && header.has(kHttp2EndStream);
   block_good_ = true;
+  if (!header.has(kHttp2EndHeaders) || header.length > HpackCutter::kLongest) hpack_.ExpectLong();
   block_start_ = at_;
 }
 

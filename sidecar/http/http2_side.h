@@ -78,6 +78,7 @@ class Http2Side final : private Http2FrameReader::Handler, private HpackDecoder:
   void OnFrameEnd() override;
   // HpackDecoder::Handler
   void OnField(std::string_view name, std::string_view value) override;
+  void OnLongField() override { head_.AddLong(HpackCutter::kLongest); }
   void OnRestart() override;
 
   void Parse(std::string_view data, Timestamp at);

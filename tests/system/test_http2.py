@@ -345,6 +345,44 @@ def records_dropped_at_random_make_no_event_wrong():
         say(f"{len(seen)} of 24000 events, {whole} complete")
 
 
+def go_program(pod):
+    """Built with Debian's packages, without the network."""
+    program = os.path.join(pod.folder, "go_http2")
+    environment = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": "", "CGO_ENABLED": "0"}
+    if not os.path.isdir("/usr/share/gocode/src/golang.org/x/net/http2/h2c"):
+        raise Skip("needs Debian's golang-golang-x-net-dev; scripts/setup installs it")
+    subprocess.run([machine.tool("go"), "build", "-o", program, os.path.join(SUPPORT, "go_http2.go")], check=True,
+                   env=environment, cwd=pod.folder)
+    return program
+
+
+@case
+def header_fields_of_any_length_are_left_out_and_nothing_after_them_is_lost():
+    with Pod() as pod:
+        program = go_program(pod)
+        server = pod.start([program, "server", f"127.0.0.1:{PORT}"])
+        pod.wait_port(PORT, process=server)
+        tap = pod.sidecar()
+        said = pod.run([program, "client", f"127.0.0.1:{PORT}"], where="outside").decode().split("\n")
+        equal(said[:5], ["/before 200 10 0", "/giant 200 200000 0", "/after 200 10 0", "/answer?size=300000 200 10 300000",
+                         "/last 200 10 0"], "what the client saw")
+        tap.wait_events(5)
+        seen = events.by_url(tap.final_events())
+        equal(len(seen), 5, "exchanges")
+        for url, event in seen.items():
+            cut = {"/giant": "request", "/answer?size=300000": "response"}.get(url)
+            equal((event["podtap"]["complete"], event["podtap"]["tags"]), (True, ["headers_truncated"] if cut else []), url)
+            equal(event["http"]["status"], 200, "status")
+            events.check_message(event, "request", b"data")
+            events.check_message(event, "response", b"hello")
+            for direction, size in (("request", 10), ("response", 0)):
+                fields = dict(events.fields(event, direction))
+                if direction != cut:
+                    equal(len(fields.get("x-giant", "")), size, f"x-giant of the {direction} of {url}")
+                    check(fields["x-same"].startswith("each time"), f"x-same of the {direction} of {url}")
+                check("user-agent" in fields or "date" in fields or direction == cut, f"{fields}")
+
+
 @case
 def header_tables_of_hostile_connections_are_part_of_the_memory_limit():
     """Each connection agrees to nothing, takes a table of 64 KiB, fills it with the smallest entries, and never ends the block."""

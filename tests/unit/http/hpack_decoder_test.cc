@@ -41,6 +41,7 @@ struct Decoder : HpackDecoder::Handler {
   Fields fields;
 
   void OnField(std::string_view name, std::string_view value) override { fields.emplace_back(name, value); }
+  void OnLongField() override { fields.emplace_back("?", "long"); }
   void OnRestart() override { fields.clear(); }
   // The fields of a block, which arrives in pieces of that size; {{"!", ""}} if it is not decodable.
   Fields Decode(std::string_view block, size_t piece = 1 << 20) {
@@ -274,6 +275,7 @@ TEST(HpackDecoder, TheTableIsChargedToTheBudget) {
   Counters counters;
   struct : HpackDecoder::Handler {
     void OnField(std::string_view, std::string_view) override {}
+    void OnLongField() override {}
     void OnRestart() override {}
   } ignore;
   {
@@ -283,6 +285,79 @@ TEST(HpackDecoder, TheTableIsChargedToTheBudget) {
     EXPECT_GT(budget.used(), 128u * 100);
   }
   EXPECT_EQ(budget.used(), 0u);
+}
+
+// ---- strings that are longer than nghttp2 takes
+
+std::string Length(size_t n) {
+  if (n < 127) return std::string(1, static_cast<char>(n));
+  std::string out = "\x7f";
+  for (n -= 127; n >= 128; n >>= 7) out += static_cast<char>(n | 0x80);
+  return out += static_cast<char>(n);
+}
+std::string Literal(char kind, std::string_view name, std::string_view value) {
+  return std::string(1, kind).append(Length(name.size())).append(name).append(Length(value.size())).append(value);
+}
+const Field kLong{"?", "long"};
+
+TEST(HpackDecoder, AFieldOfAnyLengthIsLeftOutAndTheTableStaysRight) {
+  const std::string giant(100000, 'g');
+  for (const char kind : {'\x00', '\x10', '\x40'}) {
+    for (const size_t piece : {1, 7, 16384, 1 << 20}) {
+      Decoder d;
+      EXPECT_THAT(d.Decode(Literal('\x40', "a", "1")), ElementsAre(Field("a", "1")));
+      d.hpack.ExpectLong();
+      EXPECT_THAT(d.Decode(Literal('\x40', "b", "2") + Literal(kind, "giant", giant) + Literal(kind, giant, "giant") +
+                               Literal(kind, giant, giant) + Literal('\x40', "c", std::string(65536, 'x')) +
+                               Literal('\x40', "d", "4") + "\x82",
+                           piece),
+                  ElementsAre(Field("b", "2"), kLong, kLong, kLong, Field("c", std::string(65536, 'x')),
+                              Field("d", "4"), Field(":method", "GET")));
+      EXPECT_THAT(d.Decode("\xbe"), ElementsAre(Field("d", "4"))) << "the newest";
+      EXPECT_THAT(d.Decode("\xbf"), ElementsAre(Field("!", ""))) << "what is larger than the table emptied it";
+    }
+  }
+}
+
+TEST(HpackDecoder, AGiantThatIsNotInsertedLeavesTheTableAlone) {
+  Decoder d;
+  d.Decode(Literal('\x40', "a", "1"));
+  d.hpack.ExpectLong();
+  EXPECT_THAT(d.Decode(Literal('\x00', "giant", std::string(70000, 'g')) + "\xbe"),
+              ElementsAre(kLong, Field("a", "1")));
+  EXPECT_THAT(d.Decode("\xbe"), ElementsAre(Field("a", "1")));
+}
+
+TEST(HpackDecoder, AGiantThatMayHaveItsPlaceInALargeTableIsNotReadable) {
+  Decoder d;
+  d.hpack.Allow(1 << 20);
+  d.Decode("\x3f\xe1\xff\x3f" + Literal('\x40', "a", "1"));
+  d.hpack.ExpectLong();
+  EXPECT_THAT(d.Decode(Literal('\x40', "giant", std::string(70000, 'g'))), ElementsAre(Field("!", "")));
+  EXPECT_THAT(d.Decode("\xbf"), ElementsAre(Field("", ""))) << "unknown, not wrong";
+}
+
+TEST(HpackDecoder, LengthsWithoutEndAreNotReadable) {
+  Decoder d;
+  d.hpack.ExpectLong();
+  EXPECT_THAT(d.Decode(std::string("\0\1n\x7f\xff\xff\xff\xff\xff\xff\xff\xff", 12)), ElementsAre(Field("!", "")));
+}
+
+// Whatever is in a block, reading it through the cutter is the same as without, as long as nothing is too long.
+TEST(HpackDecoder, BlocksThatMightHoldGiantsButDoNotAreReadAsEver) {
+  std::mt19937 random(65536);
+  const auto pick = [&random](size_t n) { return std::uniform_int_distribution<size_t>(0, n - 1)(random); };
+  Encoder e;
+  Decoder d;
+  for (int block = 0; block < 500; ++block) {
+    Fields fields;
+    for (size_t n = 1 + pick(20); n > 0; --n)
+      fields.emplace_back(std::string(1 + pick(pick(2) == 0 ? 4 : 400), static_cast<char>('a' + pick(3))),
+                          std::string(pick(pick(10) == 0 ? 20000 : 40), static_cast<char>('a' + pick(3))));
+    if (pick(20) == 0) e.Resize(pick(2) == 0 ? 0 : 4096);
+    d.hpack.ExpectLong();
+    ASSERT_THAT(d.Decode(e.Encode(fields), 1 + pick(300)), fields);
+  }
 }
 
 // Random fields over encoders of many sizes, joined at a random block, with changes of the table's size in between.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
-// HTTP/2 of peers that want to use up memory: all that is held for them is counted, whatever they hold open, and what is
-// counted stays below the limit. The allocator is the judge.
+// HTTP/2 of peers that want to use up memory: all that is held for them is counted, whatever they hold open, and what
+// is counted stays below the limit. The allocator is the judge.
 #include <gmock/gmock.h>
 #include <malloc.h>
 

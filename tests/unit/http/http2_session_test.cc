@@ -245,6 +245,38 @@ TEST(Http2Session, AHeaderBombIsCutAtTheHeaderLimit) {
   EXPECT_LE(s[0].request.headers.memory(), 3u * 65536);
 }
 
+TEST(Http2Session, AFieldTooLongForAnyHeadIsLeftOutAndNothingAfterItIsLost) {
+  Http2Story s;
+  // A literal that is inserted: "x-giant" and a value of 200,000 bytes (127 + 199,873).
+  const std::string giant = "\x40\x07x-giant\x7f\xc1\x99\x0c" + std::string(200000, 'g');
+  std::string block = s.client.Block({{":method", "GET"}, {":scheme", "http"}, {":path", "/giant"}, {"x-one", "1"}});
+  block += giant;
+  s.Ingress(Frame(Http2Frame::kHeaders, kHttp2EndStream, 1, block.substr(0, 16384)));
+  for (size_t at = 16384; at < block.size(); at += 16384)
+    s.Ingress(Frame(Http2Frame::kContinuation, at + 16384 >= block.size() ? kHttp2EndHeaders : 0, 1,
+                    block.substr(at, 16384)));
+  Http2Peer fresh;  // whose table is empty, too
+  s.Ingress(fresh.Request(3, "GET", "/3", true, {{"x-one", "1"}}))
+      .Ingress(fresh.Request(5, "GET", "/5", true, {{"x-one", "1"}}));
+  for (const uint32_t id : {1u, 3u, 5u}) s.Egress(s.server.Ok(id, "x"));
+  EXPECT_THAT(Briefs(s.events()), ElementsAre("GET /giant 200", "GET /3 200", "GET /5 200"));
+  EXPECT_THAT(TagTexts(s[0]), ElementsAre("headers_truncated"));
+  EXPECT_TRUE(s[0].complete);
+  EXPECT_THAT(Fields(s[0].request.headers), ElementsAre("x-one: 1"));
+  for (const size_t i : {1, 2}) {
+    EXPECT_THAT(TagTexts(s[i]), ElementsAre());
+    EXPECT_THAT(Fields(s[i].request.headers), ElementsAre("x-one: 1"));
+  }
+  // The same in one frame, as both ends may have agreed on frames of up to 16 MiB.
+  s.Ingress(Frame(Http2Frame::kHeaders, kHttp2EndHeaders | kHttp2EndStream, 7, "\x82\x86\x84" + giant));
+  Http2Peer again;
+  s.Ingress(again.Request(9, "GET", "/9", true, {{"x-one", "1"}}));
+  for (const uint32_t id : {7u, 9u}) s.Egress(s.server.Ok(id, "x"));
+  EXPECT_EQ(Brief(s[3]), "GET / 200");
+  EXPECT_EQ(Brief(s[4]), "GET /9 200");
+  EXPECT_THAT(TagTexts(s[4]), ElementsAre());
+}
+
 TEST(Http2Session, AFloodOfContinuationsCostsNoMemory) {
   Http2Story s;
   s.Ingress(Frame(Http2Frame::kHeaders, kHttp2EndStream, 1, "\x82"));
