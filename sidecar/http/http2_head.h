@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // Http2Head: one header block of HTTP/2, decoded: pseudo-header fields by themselves, the others in a list (RFC 9113
 // 8.3). Bounded: fields beyond the header limit are decoded, because the compression table needs it, and left out.
-// Reading is tolerant; what RFC 9113 8.2 forbids is kept and marked.
+// Reading is tolerant; what RFC 9113 8.2 forbids (other characters, fields of HTTP/1's connections) is kept and marked.
 #pragma once
 
 #include <cstdint>
@@ -23,6 +23,8 @@ struct Http2Head {
   bool truncated = false;       // at the header limit
   bool malformed = false;
   bool has_method = false;
+  std::optional<uint64_t> length;  // Content-Length
+  bool ambiguous_length = false;   // several of those, or Transfer-Encoding
 
   void Clear();
   void Free();  // the same, and gives all buffers back
@@ -37,6 +39,8 @@ struct Http2Head {
 
  private:
   void AddPseudo(std::string_view name, std::string_view value);
+  void Check(std::string_view name, std::string_view value);
+  void CheckLength(std::string_view value);
   size_t bytes_ = 0;  // of names and values kept
 };
 

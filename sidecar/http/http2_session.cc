@@ -117,6 +117,7 @@ void Http2Session::EndMessage(Streams::iterator at, MessageKind kind) {
   Exchange& exchange = stream.exchange;
   HttpMessage& message = exchange.message(kind);
   message.finished = message.seen;
+  CheckLength(stream, kind);
   message.end = std::max(message.end, at_);
   bool& done = kind == MessageKind::kRequest ? exchange.request_done : exchange.response_done;
   if (kind == MessageKind::kResponse && !exchange.request_done && exchange.event->request.seen &&
@@ -124,6 +125,18 @@ void Http2Session::EndMessage(Streams::iterator at, MessageKind kind) {
     exchange.event->tags.Add(Tag::kEarlyResponse);
   done = true;
   if (IsDone(stream)) Finish(at);
+}
+
+// RFC 9113 8.1.1: Content-Length says how much DATA there is, but for responses that may have none.
+void Http2Session::CheckLength(Stream& stream, MessageKind kind) {
+  Exchange& exchange = stream.exchange;
+  const std::optional<uint64_t> announced = stream.length[static_cast<size_t>(kind)];
+  const uint64_t bytes = exchange.message(kind).body_bytes;
+  if (!announced || *announced == bytes || stream.lost[static_cast<size_t>(kind)]) return;
+  const bool may_have_none =
+      kind == MessageKind::kResponse &&
+      (exchange.method == MethodKind::kHead || exchange.event->method.empty() || exchange.event->status == 304);
+  if (!may_have_none || bytes != 0) exchange.event->tags.Add(Tag::kAmbiguousLength);
 }
 
 void Http2Session::Finish(Streams::iterator at) {
@@ -199,10 +212,13 @@ void Http2Session::OnReset(MessageKind kind, uint32_t id, uint32_t error) {
   FinishEarly(at, Tag::kReset);
 }
 
-// Streams above `last_stream` that the receiver had opened will not be answered.
+// Streams above `last_stream`, which only goes down, that the receiver had opened will not be answered.
 void Http2Session::OnGoaway(MessageKind kind, uint32_t last_stream) {
   const uint32_t odd = kind == MessageKind::kResponse ? 1 : 0;
-  for (auto at = streams_.upper_bound(last_stream); at != streams_.end();) {
+  uint32_t& lowest = goaway_[static_cast<size_t>(kind)];
+  if (last_stream >= lowest) return;
+  const auto end = streams_.upper_bound(std::exchange(lowest, last_stream));
+  for (auto at = streams_.upper_bound(last_stream); at != end;) {
     const auto next = std::next(at);
     if (at->first % 2 == odd && !at->second.exchange.event->response.seen) FinishEarly(at, Tag::kUnanswered);
     at = next;

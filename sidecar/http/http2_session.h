@@ -12,6 +12,7 @@
 #include <array>
 #include <map>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "sidecar/http/exchange.h"
@@ -41,10 +42,11 @@ class Http2Session final : public Session, private Http2Side::Handler {
  private:
   struct Stream {
     Exchange exchange;
-    std::array<bool, 2> lost{};  // by MessageKind: some of this message may be hidden
-    bool hidden = false;         // began while the other direction's frames were not found: its response may be past
-    Timestamp last;              // of the last frame
-    Timestamp interim;           // of the last interim event, or when it began
+    std::array<bool, 2> lost{};                     // by MessageKind: some of this message may be hidden
+    std::array<std::optional<uint64_t>, 2> length;  // likewise: of its body, as its head announced it
+    bool hidden = false;  // began while the other direction's frames were not found: its response may be past
+    Timestamp last;       // of the last frame
+    Timestamp interim;    // of the last interim event, or when it began
   };
   using Streams = std::map<uint32_t, Stream>;  // client's ids grow: the oldest first
 
@@ -78,6 +80,7 @@ class Http2Session final : public Session, private Http2Side::Handler {
   void Finish(Streams::iterator at);
   void FinishEarly(Streams::iterator at, Tag why);
   void FinishAll(TagSet why, bool connection_ended);
+  void CheckLength(Stream& stream, MessageKind kind);
   void EmitInterim(Stream& stream, Timestamp now);
   void OnEnded(MessageKind kind);
   void OnConflict(MessageKind kind);
@@ -101,11 +104,12 @@ class Http2Session final : public Session, private Http2Side::Handler {
   bool lossy_ = false;                  // frames may have been hidden: ids that were never seen may be in use
   std::vector<uint32_t> closed_early_;  // the last kRememberClosed streams that ended before their messages did
   size_t next_closed_ = 0;
-  Timestamp at_;                      // of the event that is being handled
-  uint32_t data_stream_ = 0;          // of the DATA frame that was last read in this event
-  std::array<bool, 2> ended_{};       // by MessageKind
-  std::array<uint32_t, 2> latest_{};  // likewise, the stream whose head or body was read last
-  std::array<bool, 2> conflict_{};    // likewise, before the next message
+  Timestamp at_;                                            // of the event that is being handled
+  std::array<uint32_t, 2> goaway_{UINT32_MAX, UINT32_MAX};  // by MessageKind: the lowest last stream so far
+  uint32_t data_stream_ = 0;                                // of the DATA frame that was last read in this event
+  std::array<bool, 2> ended_{};                             // by MessageKind
+  std::array<uint32_t, 2> latest_{};                        // likewise, the stream whose head or body was read last
+  std::array<bool, 2> conflict_{};                          // likewise, before the next message
   std::array<uint64_t, 2> skip_asked_{};
 };
 

@@ -15,6 +15,7 @@ void TagHead(const Http2Head& head, TagSet& tags) {
   if (!head.whole()) tags.Add(Tag::kHeadersUnknown);
   if (head.truncated) tags.Add(Tag::kHeadersTruncated);
   if (head.malformed) tags.Add(Tag::kMalformed);
+  if (head.ambiguous_length) tags.Add(Tag::kAmbiguousLength);
 }
 
 // Trailers have no pseudo-header fields; those of a head are in the static table, by their names at least.
@@ -82,6 +83,7 @@ void Http2Session::TakeHead(Stream& stream, MessageKind kind, Http2Head& head, T
   message.seen = true;
   message.header_bytes = head.wire_bytes;
   message.unknown_fields = head.unknown_fields;
+  stream.length[static_cast<size_t>(kind)] = head.length;
   std::swap(message.headers, head.fields);  // the buffers of an event from before serve the next head
   message.start = start;
   message.end = at_;

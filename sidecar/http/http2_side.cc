@@ -40,6 +40,10 @@ void Http2Side::Feed(std::string_view data, uint64_t position, Timestamp at) {
 }
 
 void Http2Side::Search(std::string_view data, uint64_t position, Timestamp at) {
+  if (broken_ >= kMaxBroken) {
+    searched_ += data.size();
+    return;
+  }
   // A client that begins: after a late join of a connection that had said nothing yet.
   if (kind_ == MessageKind::kRequest && sync_.empty() && data.starts_with(kHttp2Preface)) {
     preface_left_ = kHttp2Preface.size();
@@ -82,6 +86,7 @@ void Http2Side::Parse(std::string_view data, Timestamp at) {
   }
   if (reader_.Feed(data)) return;
   context_.counters.Add(kind_ == MessageKind::kRequest ? Counter::kRequestErrors : Counter::kResponseErrors);
+  ++broken_;
   LoseFrames(true, Counter::kHpackLost);
 }
 
@@ -271,6 +276,7 @@ void Http2Side::LoseFrames(bool table_too, Counter why) {
 void Http2Side::OnGap(std::optional<uint64_t> missing, GapReason reason, Timestamp at) {
   if (missing && *missing == 0) return;
   at_ = at;
+  broken_ = 0;
   if (searching_) {
     sync_.Reset();
     hpack_.Lose();

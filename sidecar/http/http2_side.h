@@ -6,7 +6,9 @@
 // which is charged to the budget while it lasts).
 //
 // A hole inside the payload of one frame costs that frame at most: of DATA some bytes, of a header block its fields and
-// the compression table. Any other hole loses the frames: the next ones are looked for at the starts of segments.
+// the compression table. Any other hole loses the frames: the next ones are looked for at the starts of segments. So it
+// is after what can be no frame, because what was found may have been none; but endpoints do not go on after that, and
+// looking again costs more than such bytes do: after kMaxBroken times only a hole starts it again.
 #pragma once
 
 #include <array>
@@ -24,6 +26,8 @@ namespace podtap {
 
 class Http2Side final : private Http2FrameReader::Handler, private HpackDecoder::Handler {
  public:
+  static constexpr int kMaxBroken = 16;
+
   class Handler {
    public:
     virtual ~Handler() = default;
@@ -100,6 +104,7 @@ class Http2Side final : private Http2FrameReader::Handler, private HpackDecoder:
   Http2Sync sync_;
   bool searching_ = false;
   uint64_t searched_ = 0;
+  int broken_ = 0;  // times that what was read were no frames, since the last hole
   size_t preface_left_ = 0;
   bool preface_seen_ = false;
   Timestamp at_;

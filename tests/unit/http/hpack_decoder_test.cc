@@ -15,7 +15,6 @@ namespace podtap {
 namespace {
 
 using ::testing::ElementsAre;
-using ::testing::IsEmpty;
 using namespace std::string_literals;
 
 using Field = std::pair<std::string, std::string>;
