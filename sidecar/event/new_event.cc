@@ -13,31 +13,37 @@ constexpr size_t kMaxHeadBytes = 4096;  // per message: larger buffers are given
 constexpr size_t kMaxBodyBytes = 1024;  // likewise
 constexpr size_t kMaxTextBytes = 512;
 
-void Keep(std::string& used, size_t limit, std::string& empty) {
-  if (used.capacity() > limit) return;
-  used.clear();
-  empty.swap(used);
+// What is assigned to a string leaves it its buffer, so a large one must go first; and a small one stays.
+void DropLarge(std::string& used, size_t limit) {
+  if (used.capacity() > limit) std::string().swap(used);
 }
 
+void DropLarge(HeaderList& used) {
+  if (used.memory() <= kMaxHeadBytes) return;
+  HeaderList none;
+  std::swap(none, used);
+}
+
+// A list is assigned without its buffers.
 void Keep(HeaderList& used, HeaderList& empty) {
-  if (used.memory() > kMaxHeadBytes) return;
+  DropLarge(used);
   used.Clear();
   std::swap(empty, used);
 }
 
-// Everything is as new, but for the buffers that are kept.
-void Clean(HttpEvent& event) {
-  HttpEvent used = std::move(event);  // buffers that are moved away are gone; assigning to a string leaves it its own
+// Everything is as new, but for buffers that are not large.
+void Clean(HttpEvent& used) {
   HttpEvent empty;
   Keep(used.request.headers, empty.request.headers);
   Keep(used.response.headers, empty.response.headers);
-  Keep(used.request.body, kMaxBodyBytes, empty.request.body);
-  Keep(used.response.body, kMaxBodyBytes, empty.response.body);
   Keep(used.response.trailers, empty.response.trailers);
-  Keep(used.target, kMaxTextBytes, empty.target);
-  Keep(used.authority, kMaxTextBytes, empty.authority);
-  Keep(used.container_id, kMaxTextBytes, empty.container_id);
-  event = std::move(empty);
+  DropLarge(used.request.trailers);
+  DropLarge(used.request.body, kMaxBodyBytes);
+  DropLarge(used.response.body, kMaxBodyBytes);
+  for (std::string* text : {&used.method, &used.target, &used.version, &used.scheme, &used.authority, &used.protocol,
+                            &used.reason, &used.response_version, &used.container_id})
+    DropLarge(*text, kMaxTextBytes);
+  used = std::move(empty);
 }
 
 class Pool {
