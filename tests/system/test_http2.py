@@ -345,21 +345,54 @@ def records_dropped_at_random_make_no_event_wrong():
         say(f"{len(seen)} of 24000 events, {whole} complete")
 
 
-def go_program(pod):
+def go_program(pod, name, needs):
     """Built with Debian's packages, without the network."""
-    program = os.path.join(pod.folder, "go_http2")
+    program = os.path.join(pod.folder, name)
     environment = {**os.environ, "GO111MODULE": "off", "GOPATH": "/usr/share/gocode", "GOFLAGS": "", "CGO_ENABLED": "0"}
-    if not os.path.isdir("/usr/share/gocode/src/golang.org/x/net/http2/h2c"):
-        raise Skip("needs Debian's golang-golang-x-net-dev; scripts/setup installs it")
-    subprocess.run([machine.tool("go"), "build", "-o", program, os.path.join(SUPPORT, "go_http2.go")], check=True,
+    if not os.path.isdir(f"/usr/share/gocode/src/{needs}"):
+        raise Skip(f"needs Debian's package of {needs}; scripts/setup installs it")
+    subprocess.run([machine.tool("go"), "build", "-o", program, os.path.join(SUPPORT, name + ".go")], check=True,
                    env=environment, cwd=pod.folder)
     return program
 
 
 @case
+def grpc_of_go_as_client_and_as_server():
+    for inside in ("server", "client"):
+        with Pod() as pod:
+            program = go_program(pod, "go_grpc", "google.golang.org/grpc")
+            address = f"127.0.0.1:{PORT}"
+            server = pod.start([program, "server", address], "app" if inside == "server" else "outside")
+            pod.wait_port(PORT, process=server)
+            tap = pod.sidecar("--mode=all")
+            said = json.loads(pod.run([program, "client", address], "outside" if inside == "server" else "app"))
+            equal({name: code for name, (code, _, _) in said.items()},
+                  {"unary": 0, "error": 5, "unknown": 12, "client_stream": 0, "server_stream": 0, "both": 0, "compressed": 0,
+                   "large": 0, "deadline": 4, "cancelled": 1}, "the client's own view")
+            tap.wait_events(10)
+            seen = tap.final_events()
+            equal(len(seen), 10, "number of events")
+            calls = sorted((call["method"], call.get("status"), call.get("message", ""), call["messages_request"],
+                            call["messages_response"], call["compressed"], "timeout" in call)
+                           for call in (event["podtap"]["grpc"] for event in seen) if call.get("status") in (0, 5, 12))
+            equal(calls, [("Both", 0, "", 30, 30, False, False), ("ClientStream", 0, "", 50, 1, False, False),
+                          ("Nothing", 12, "unknown method", 1, 0, False, False), ("ServerStream", 0, "", 1, 70, False, False),
+                          ("Unary", 0, "", 1, 1, False, False), ("Unary", 0, "", 1, 1, False, False),
+                          ("Unary", 0, "", 1, 1, True, False), ("Unary", 5, said["error"][1], 1, 0, False, False)], "calls")
+            late = [event for event in seen if "timeout" in event["podtap"]["grpc"]]
+            equal(len(late), 1, "calls with a deadline")
+            reset = [event["podtap"]["grpc"]["method"] for event in seen if "reset" in event["podtap"]["tags"]]
+            check("ServerStream" in reset, f"the cancelled call: {reset}")
+            for event in seen:
+                equal(event["podtap"]["grpc"]["service"], "shop.v1.Cart", "service")
+                wanted = event["podtap"]["grpc"].get("status") in (0, 5, 12)
+                check(event["podtap"]["complete"] or not wanted, f"complete: {event['podtap']}")
+
+
+@case
 def header_fields_of_any_length_are_left_out_and_nothing_after_them_is_lost():
     with Pod() as pod:
-        program = go_program(pod)
+        program = go_program(pod, "go_http2", "golang.org/x/net/http2/h2c")
         server = pod.start([program, "server", f"127.0.0.1:{PORT}"])
         pod.wait_port(PORT, process=server)
         tap = pod.sidecar()

@@ -62,7 +62,8 @@ TEST(Http2Rules, SomeResponsesMayAnnounceWhatTheyDoNotHave) {
 
 TEST(Http2Rules, ALengthIsNotJudgedByAMessageThatWasCutShort) {
   Http2Story s;
-  s.Ingress(s.client.Request(1, "POST", "/", false, {{"content-length", "100"}}) + Data(1, "part", false) + Reset(1, 8));
+  s.Ingress(s.client.Request(1, "POST", "/", false, {{"content-length", "100"}}) + Data(1, "part", false) +
+            Reset(1, 8));
   EXPECT_THAT(TagTexts(s[0]), ElementsAre("reset"));
   s.Ingress(s.client.Request(3, "POST", "/", false, {{"content-length", "100"}}));
   s.Ingress(Frame(Http2Frame::kData, kHttp2EndStream, 3, std::string(100, 'x')).substr(0, 19)).LoseIngress(90);
@@ -74,7 +75,8 @@ TEST(Http2Rules, FieldsOfHttp1sConnectionsAreNoneOfHttp2) {
   Http2Story s;
   for (const char* name : {"connection", "keep-alive", "proxy-connection", "upgrade"})
     EXPECT_THAT(s.TagsOf({{name, "x"}}, ""), ElementsAre("malformed")) << name;
-  for (const char* name : {"connectiox", "keep-alivx", "te", "proxy-authorization", "user-agent", "upgrade-insecure-requests"})
+  for (const char* name :
+       {"connectiox", "keep-alivx", "te", "proxy-authorization", "user-agent", "upgrade-insecure-requests"})
     EXPECT_THAT(s.TagsOf({{name, "trailers"}}, ""), IsEmpty()) << name;
 }
 
