@@ -115,6 +115,61 @@ TEST(Grpc, OtherContentTypesAreNoGrpc) {
   EXPECT_FALSE(s[0].grpc);
 }
 
+TEST(Grpc, ConnectsProtocolIsNoGrpc) {
+  GrpcStory s;
+  uint32_t id = 1;
+  for (const char* type : {"application/proto", "application/json", "application/connect+proto"}) {
+    s.Ingress(
+        s.client.Request(id, "POST", "/a.B/C", false, {{"content-type", type}, {"connect-protocol-version", "1"}}));
+    s.Ingress(Data(id, GrpcMessage("x"))).Egress(s.server.Ok(id, "x"));
+    EXPECT_FALSE(s.events().back()->grpc) << type;
+    id += 2;
+  }
+}
+
+TEST(Grpc, AMessageThatClaimsFourGigabytesCostsNothing) {
+  GrpcStory s;
+  s.Call(1);
+  const size_t before = s.table().budget.used();
+  s.Ingress(Data(1, "\0\xff\xff\xff\xff"s + "x", false));
+  EXPECT_LT(s.table().budget.used(), before + 2048);
+  s.Ingress(Data(1, std::string(1000, 'x')));
+  s.Answer(1);
+  s.Egress(Data(1, Join({GrpcMessage(""), GrpcMessage("", true), GrpcMessage("")}), false));
+  s.Trailers(1, "0");
+  EXPECT_EQ(s.grpc(0).requests.count, 0u) << "it never ended";
+  EXPECT_EQ(s.grpc(0).responses.count, 3u);
+  EXPECT_TRUE(s.grpc(0).compressed);
+}
+
+TEST(Grpc, AMessageOfStatusIsDecodedAsFarAsItIsCoded) {
+  GrpcStory s;
+  const std::pair<const char*, const char*> messages[] = {
+      {"a%20b", "a b"},    {"100%", "100%"}, {"%4", "%4"}, {"%zz%", "%zz%"}, {"%e2%82%ac", "\xe2\x82\xac"},
+      {"%-1%+1", "%-1%+1"}};
+  uint32_t id = 1;
+  for (const auto& [coded, plain] : messages) {
+    s.Call(id);
+    s.Ingress(Data(id, ""));
+    s.Egress(s.server.Response(id, "200", true,
+                               {{"content-type", "application/grpc"}, {"grpc-status", "2"}, {"grpc-message", coded}}));
+    EXPECT_EQ(s.events().back()->grpc->message, plain);
+    id += 2;
+  }
+}
+
+TEST(Grpc, StatusIsANumber) {
+  GrpcStory s;
+  uint32_t id = 1;
+  for (const char* status : {"", "x", "-1", "0 ", "0x1", "99999999999"}) {
+    s.Call(id);
+    s.Ingress(Data(id, ""));
+    s.Egress(s.server.Response(id, "200", true, {{"content-type", "application/grpc"}, {"grpc-status", status}}));
+    EXPECT_FALSE(s.events().back()->grpc->status) << status;
+    id += 2;
+  }
+}
+
 TEST(Grpc, WebOverHttp1HasItsTrailersInTheBody) {
   Story s;
   const std::string trailers = "grpc-status:7\r\ngrpc-message:not you\r\n";

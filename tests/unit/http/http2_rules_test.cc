@@ -101,6 +101,31 @@ TEST(Http2Rules, CookiesInCrumbsAreRedactedOneByOneAndSoAreBentNames) {
               ElementsAre("cookie: ***", "x: y", "cookie: ***", "cook\x01ie: ***", ":cookie: ***"));
 }
 
+TEST(Http2Rules, AnUpgradedRequestHasItsBodyAndItsSecretsAreMaskedOnce) {
+  SessionTable::Options options = Table::DefaultOptions();
+  options.redact_headers = {"cookie"};
+  options.policy.hash_key = "key";
+  Story s(options);
+  Http2Peer client, server(65536);
+  s.Open().Ingress(
+      "POST /up?a=b HTTP/1.1\r\nHost: a\r\nCookie: secret\r\nContent-Length: 4\r\nConnection: Upgrade, "
+      "HTTP2-Settings\r\n"
+      "Upgrade: h2c\r\nHTTP2-Settings: AAEAAQAA\r\n\r\nbody");
+  // The settings allow a table of 64 KiB, and the server uses it.
+  FieldList many = {{":status", "200"}};
+  for (int i = 0; i < 300; ++i) many.emplace_back("name-" + std::to_string(i), "value");
+  s.Egress("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + Settings() +
+           server.Headers(1, many, true));
+  s.Ingress(Preface() + client.Get(3, "/3")).Egress(server.Headers(3, many, true));
+  EXPECT_THAT(Briefs(s.events()), ElementsAre("POST /up?a=b 101", "POST /up?a=b 200", "GET /3 200"));
+  EXPECT_EQ(s[1].request.body, "body");
+  EXPECT_EQ(s[1].request.body_bytes, 4u);
+  EXPECT_EQ(s[1].request.headers.Get("cookie"), s[0].request.headers.Get("cookie"));
+  EXPECT_NE(s[1].request.headers.Get("cookie"), "secret");
+  EXPECT_EQ(s[2].response.headers.size(), 300u);
+  EXPECT_TRUE(s[0].complete && s[1].complete && s[2].complete);
+}
+
 TEST(Http2Rules, DataOfStreamsThatWereNeverOpenedIsNothing) {
   Http2Story s;
   s.Ingress(Data(1, "x", false) + Data(2, "y") + WindowUpdate(5)).Egress(Data(7, "z"));
