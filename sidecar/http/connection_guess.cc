@@ -21,6 +21,7 @@ Guess ConnectionGuess::OnBytes(Direction direction, std::string_view data, uint6
   sides_[IndexOf(Opposite(direction))].just_lost = false;
   if (last_ != direction) {
     last_ = direction;
+    strange_turn_ = false;
     if (mid_stream_) {
       Drop(side);
       side.skip = false;
@@ -61,7 +62,8 @@ Guess ConnectionGuess::OnBytes(Direction direction, std::string_view data, uint6
   Drop(side);
   if (const Guess found = Search(side, data, position, at); found != Guess::kOther) return found;
   side.skip = true;
-  return ++strange_turns_ < kPatience ? Guess::kNeedMore : Guess::kOther;
+  if (!std::exchange(strange_turn_, true)) ++strange_turns_;
+  return strange_turns_ < kPatience ? Guess::kNeedMore : Guess::kOther;
 }
 
 void ConnectionGuess::OnGap(Direction direction, GapReason reason) {

@@ -69,6 +69,7 @@ class ConnectionGuess {
   bool mid_stream_;
   bool lost_ = false;
   int strange_turns_ = 0;
+  bool strange_turn_ = false;  // this turn is counted: a long body with holes is one turn
   MemoryBudget& budget_;
   std::optional<Direction> last_;
   std::array<Side, 2> sides_;

@@ -192,6 +192,18 @@ TEST(SessionTable, JoinedInTheMiddleOfADownload) {
   EXPECT_TRUE(s[0].complete && s[1].complete);
 }
 
+// The kernel leaves parts of a long body out while the ring is more than half full: the pieces are one turn.
+TEST(SessionTable, JoinedInTheMiddleOfADownloadWithManyHoles) {
+  Story s;
+  s.As(Role::kUnknown).OpenLate();
+  for (int i = 0; i < 40; ++i) s.Egress("\x81piece of a body").Skip(kOut, 100'000);
+  EXPECT_EQ(s.Count(Counter::kConnectionsOther), 0u);
+  EXPECT_THAT(Wanted(s.table(), kOut), IsEmpty());
+  s.Ingress(Get("/1")).Egress(Ok("1")).Close();
+  EXPECT_THAT(Briefs(s.events()), ElementsAre("GET /1 200"));
+  EXPECT_TRUE(s[0].complete);
+}
+
 TEST(SessionTable, AnAnswerToARequestBeforeTheJoin) {
   Story s;
   s.As(Role::kUnknown).OpenLate().Egress(Ok("0")).Ingress(Get("/1")).Egress(Ok("1")).Close();
