@@ -3,6 +3,8 @@
 
 #include <utility>
 
+#include "sidecar/http/proxy_preface.h"
+
 namespace podtap {
 
 ConnectionGuess::~ConnectionGuess() {
@@ -15,8 +17,39 @@ void ConnectionGuess::Drop(Side& side) {
   side.kept = {};
 }
 
+Guess ConnectionGuess::Keep(Side& side, std::string_view data, uint64_t position, Timestamp at) {
+  if (side.kept.bytes.empty()) side.kept = {{}, position, at};
+  side.kept.bytes.append(data);
+  budget_.Charge(data.size());
+  return Guess::kNeedMore;
+}
+
+// `data` ends within a PROXY header, or with one. What may still be one is kept with what came before.
+bool ConnectionGuess::IsInPreface(Side& side, std::string_view data) {
+  const size_t before = side.kept.bytes.size();
+  const std::string joined = before == 0 ? std::string() : side.kept.bytes + std::string(data);
+  const std::optional<size_t> preface = ProxyPrefaceBytes(before == 0 ? data : std::string_view(joined));
+  if (!preface) return true;
+  side.begun = true;
+  if (*preface == 0) return false;
+  Drop(side);
+  preface_bytes_ = *preface - before;
+  return preface_bytes_ == data.size();
+}
+
 Guess ConnectionGuess::OnBytes(Direction direction, std::string_view data, uint64_t position, Timestamp at) {
+  preface_bytes_ = 0;
+  Side& side = sides_[IndexOf(direction)];
   if (data.empty()) return Guess::kNeedMore;
+  if (!mid_stream_ && !side.begun) {
+    if (IsInPreface(side, data)) return side.begun ? Guess::kNeedMore : Keep(side, data, position, at);
+    data.remove_prefix(preface_bytes_);
+    position += preface_bytes_;
+  }
+  return Look(direction, data, position, at);
+}
+
+Guess ConnectionGuess::Look(Direction direction, std::string_view data, uint64_t position, Timestamp at) {
   Side& side = sides_[IndexOf(direction)];
   sides_[IndexOf(Opposite(direction))].just_lost = false;
   if (last_ != direction) {
@@ -51,12 +84,7 @@ Guess ConnectionGuess::OnBytes(Direction direction, std::string_view data, uint6
     joined.append(data.substr(0, kGuessWindow));
     guess = GuessProtocol(joined);
   }
-  if (guess == Guess::kNeedMore) {
-    if (kept.empty()) side.kept = {{}, position, at};
-    kept.append(data);
-    budget_.Charge(data.size());
-    return guess;
-  }
+  if (guess == Guess::kNeedMore) return Keep(side, data, position, at);
   if (mid_stream_ && guess == Guess::kHttp2Server) guess = Guess::kOther;  // one frame proves nothing here
   if (guess != Guess::kOther || !mid_stream_) return guess;
   Drop(side);
@@ -83,9 +111,7 @@ void ConnectionGuess::KeepMeanwhile(Side& side, std::string_view data, uint64_t 
     side.skip = true;
     return;
   }
-  if (side.kept.bytes.empty()) side.kept = {{}, position, at};
-  side.kept.bytes.append(data);
-  budget_.Charge(data.size());
+  Keep(side, data, position, at);
 }
 
 Guess ConnectionGuess::Search(Side& side, std::string_view data, uint64_t position, Timestamp at) {

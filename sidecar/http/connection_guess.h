@@ -2,7 +2,8 @@
 // ConnectionGuess: what a connection speaks, from its first bytes in either direction, or, where the first bytes were
 // not seen, from the first bytes of its next turns. Keeps at most kGuessWindow bytes per direction, and only while a
 // start line is arriving in pieces; mid-stream also what may be HTTP/2 frames, until that is certain (Http2Sync). Owned
-// by the SessionTable's entry until it is decided; then what was kept goes to the session.
+// by the SessionTable's entry until it is decided; then what was kept goes to the session. The PROXY header that a load
+// balancer puts before a connection's first byte belongs to no protocol (proxy_preface.h).
 #pragma once
 
 #include <array>
@@ -29,6 +30,8 @@ class ConnectionGuess {
 
   // kNeedMore: not decided. kOther: nothing that is known. The bytes that decide are not kept.
   Guess OnBytes(Direction direction, std::string_view data, uint64_t position, Timestamp at);
+  // So many bytes, from the first, of what OnBytes() was given last were the end of a PROXY header.
+  size_t preface_bytes() const { return preface_bytes_; }
   void OnGap(Direction direction, GapReason reason);
   void OnEnded(Direction direction) { sides_[IndexOf(direction)].ended = true; }
   void OnConflict(Direction direction) { sides_[IndexOf(direction)].conflict = true; }
@@ -56,18 +59,23 @@ class ConnectionGuess {
     explicit Side(MemoryBudget& budget) : frames(budget) {}
     Http2Sync frames;
     Session::Rest kept;
-    bool skip = false;  // until this direction's next turn; `kept` is the last LF and what came after it
+    bool skip = false;   // until this direction's next turn; `kept` is the last LF and what came after it
+    bool begun = false;  // its first bytes are no PROXY header, or it is over
     bool just_lost = false;
     uint64_t searched = 0;
     bool ended = false;
     bool conflict = false;
   };
   void Drop(Side& side);
+  Guess Keep(Side& side, std::string_view data, uint64_t position, Timestamp at);
+  bool IsInPreface(Side& side, std::string_view data);
+  Guess Look(Direction direction, std::string_view data, uint64_t position, Timestamp at);
   void KeepMeanwhile(Side& side, std::string_view data, uint64_t position, Timestamp at);
   Guess Search(Side& side, std::string_view data, uint64_t position, Timestamp at);
 
   bool mid_stream_;
   bool lost_ = false;
+  size_t preface_bytes_ = 0;
   int strange_turns_ = 0;
   bool strange_turn_ = false;  // this turn is counted: a long body with holes is one turn
   MemoryBudget& budget_;

@@ -34,8 +34,11 @@ void SessionTable::Impl::OnUnknown(Entry& entry, const StreamEvent& event) {
     const std::string_view data(reinterpret_cast<const char*>(bytes->data.data()), bytes->data.size());
     const Guess found = guess.OnBytes(bytes->direction, data, bytes->position, event.at);
     if (found == Guess::kNeedMore) return;
+    Bytes rest = *bytes;
+    rest.data = rest.data.subspan(guess.preface_bytes());
+    rest.position += guess.preface_bytes();
     OnGuess(entry, found, bytes->direction, event.at);
-    if (entry.session != nullptr) Deliver(entry, event);
+    if (entry.session != nullptr) Deliver(entry, {.connection = event.connection, .at = event.at, .what = rest});
   }
 }
 

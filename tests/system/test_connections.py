@@ -411,6 +411,27 @@ def an_upgraded_connection_is_told_once_and_then_left_alone():
 
 
 @case
+def the_proxy_header_of_a_load_balancer_hides_no_exchange():
+    with Pod() as pod:
+        servers.nginx(pod, options="proxy_protocol")
+        tap = pod.sidecar()
+        asked = []
+        line = b"PROXY TCP4 203.0.113.7 10.0.0.1 51234 80\r\n"
+        binary = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x0c" + bytes([203, 0, 113, 7, 10, 0, 0, 1, 0xC8, 0x22, 0, 80])
+        for i, header in enumerate((line, binary)):
+            with Client(pod.connect(PORT)) as client:
+                client.send(header + request("GET", f"/p?i={i}.0"))
+                asked.append((f"/p?i={i}.0", client.read()))
+                asked.append((f"/p?i={i}.1", client.ask("GET", f"/p?i={i}.1")))
+        url = f"http://127.0.0.1:{PORT}/p?curl"
+        pod.run([machine.tool("curl"), "-sS", "--haproxy-protocol", url], where="outside")
+        tap.wait_events(5)
+        seen = tap.final_events()
+        check_in_order(seen[:4], asked)
+        equal([(event["http"].get("url"), event["http"].get("status")) for event in seen[4:]], [("/p?curl", 200)], "curl's")
+
+
+@case
 def http_inside_a_connect_tunnel_is_found_again():
     with Pod() as pod:
         servers.python(pod)
