@@ -12,8 +12,8 @@ namespace {
 using namespace std::string_view_literals;
 
 constexpr std::string_view kSignature = "\r\n\r\n\0\r\nQUIT\n"sv;  // of version 2, section 2.2
-constexpr size_t kFixedBytes = 16;                                    // signature, command, family, length
-constexpr size_t kMaxLine = 107;                                      // of version 1, section 2.1
+constexpr size_t kFixedBytes = 16;                                 // signature, command, family, length
+constexpr size_t kMaxLine = 107;                                   // of version 1, section 2.1
 
 bool Begins(std::string_view bytes, std::string_view with) {
   const size_t common = std::min(bytes.size(), with.size());

@@ -16,7 +16,8 @@ using ::testing::IsEmpty;
 constexpr Direction kIn = Direction::kIngress;
 const std::string kLine = "PROXY TCP4 203.0.113.7 10.0.0.1 51234 80\r\n";
 const std::string kNone = "\r\n\r\n\0\r\nQUIT\n\x20\x00\x00\x00"s;  // LOCAL, of a health check
-const std::string kBinary = "\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x13"s + "\xcb\x00\x71\x07\x0a\x00\x00\x01\xc8\x22\x00\x50"s +
+const std::string kBinary = "\r\n\r\n\0\r\nQUIT\n\x21\x11\x00\x13"s +
+                            "\xcb\x00\x71\x07\x0a\x00\x00\x01\xc8\x22\x00\x50"s +
                             "\x03\x00\x04\x12\x34\x56\x78"s;  // with a CRC32c
 
 TEST(ProxyPreface, IsKnownOnlyWhenItIsWhole) {
@@ -29,10 +30,10 @@ TEST(ProxyPreface, IsKnownOnlyWhenItIsWhole) {
 }
 
 TEST(ProxyPreface, OthersAreNone) {
-  for (const std::string& text : {"PROXY /x HTTP/1.1\r\n"s, "GET / HTTP/1.1\r\n"s, "\r\nGET / HTTP/1.1\r\n"s, "PROPFIND"s,
-                                  "PROXY TCP4 1.2.3.4\n"s, "PROXY TCP4 \x01\r\n"s, "PROXY TCP4 1\rx"s, "PRI * HTTP/2.0\r\n"s,
-                                  "PROXY TCP4 "s + std::string(107, '1'), "\r\n\r\n\0\r\nQUIT\n\x11"s,
-                                  "\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff"s})
+  for (const std::string& text :
+       {"PROXY /x HTTP/1.1\r\n"s, "GET / HTTP/1.1\r\n"s, "\r\nGET / HTTP/1.1\r\n"s, "PROPFIND"s,
+        "PROXY TCP4 1.2.3.4\n"s, "PROXY TCP4 \x01\r\n"s, "PROXY TCP4 1\rx"s, "PRI * HTTP/2.0\r\n"s,
+        "PROXY TCP4 "s + std::string(107, '1'), "\r\n\r\n\0\r\nQUIT\n\x11"s, "\r\n\r\n\0\r\nQUIT\n\x21\x11\xff\xff"s})
     EXPECT_EQ(ProxyPrefaceBytes(text), 0u) << text;
 }
 
