@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Asio and Beast, compiled once for all programs here (BOOST_ASIO_SEPARATE_COMPILATION, BOOST_BEAST_SEPARATE_COMPILATION).
+// Asio and Beast, compiled once for all programs here (BOOST_ASIO_SEPARATE_COMPILATION,
+// BOOST_BEAST_SEPARATE_COMPILATION).
 #include <boost/asio/impl/src.hpp>
 #include <boost/beast/src.hpp>

@@ -17,4 +17,8 @@ std::optional<std::string> PercentDecode(std::string_view text);
 // As browsers read forms and queries: '+' is a space, and a '%' that begins nothing stands for itself.
 std::string FormDecode(std::string_view text);
 
+// The opposite: every byte but letters, digits and "*-._" is written "%XX", a space '+'
+// (https://url.spec.whatwg.org/#application/x-www-form-urlencoded).
+std::string FormEncode(std::string_view text);
+
 }  // namespace podtap

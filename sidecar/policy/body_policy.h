@@ -32,8 +32,9 @@ class BodyPolicy {
   void Apply(HttpEvent& event, HttpMessage& message) const;
 
  private:
-  enum class Kind { kNone, kJson, kForm, kMultipart };
-  // What a rule would have to read the body as; kNone: no rule applies.
+  enum class Kind { kNone, kUnknown, kJson, kForm, kMultipart };
+  // What a rule would have to read the body as; kNone: no rule applies; kUnknown: none can, and it leaves as it is
+  // unless it mentions one of the fields as JSON and scripts write keys.
   Kind KindOf(std::string_view content_type, std::string_view text) const;
   // Redacts `text`. False: it cannot be read.
   bool Redact(Kind kind, std::string_view content_type, bool cut, std::string& text) const;

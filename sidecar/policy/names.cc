@@ -8,7 +8,9 @@
 
 namespace podtap {
 
-Names::Names(std::vector<std::string> names) : names_(std::move(names)) {}
+Names::Names(std::vector<std::string> names) : names_(std::move(names)) {
+  for (const std::string& name : names_) longest_ = std::max(longest_, name.size());
+}
 
 bool Names::Has(std::string_view name) const {
   return std::any_of(names_.begin(), names_.end(),

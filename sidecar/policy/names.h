@@ -14,11 +14,13 @@ class Names {
   explicit Names(std::vector<std::string> names);
   bool empty() const { return names_.empty(); }
   bool Has(std::string_view name) const;
+  size_t longest() const { return longest_; }  // bytes of the longest
   // Whether `name` or a part of it is among them: "password" of "user[password]" and "user.password".
   bool HasPart(std::string_view name) const;
 
  private:
   std::vector<std::string> names_;
+  size_t longest_ = 0;
 };
 
 }  // namespace podtap

@@ -3,9 +3,10 @@
 
 #include <algorithm>
 #include <cstdint>
-#include <vector>
+#include <utility>
 
-#include "base/percent.h"
+#include "sidecar/policy/json_string.h"
+#include "sidecar/policy/look.h"
 
 namespace podtap {
 namespace {
@@ -14,68 +15,18 @@ constexpr size_t kMaxDepth = 512;
 
 bool IsSpace(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
 
-void AppendUtf8(uint32_t point, std::string& out) {
-  if (point < 0x80) {
-    out += static_cast<char>(point);
-  } else if (point < 0x800) {
-    out += static_cast<char>(0xc0 | point >> 6);
-    out += static_cast<char>(0x80 | (point & 0x3f));
-  } else {
-    out += static_cast<char>(0xe0 | point >> 12);
-    out += static_cast<char>(0x80 | (point >> 6 & 0x3f));
-    out += static_cast<char>(0x80 | (point & 0x3f));
-  }
-}
-
-// The characters that a string token without its quotes stands for. Surrogates stay as they are: names to compare with
-// are what matters here.
-std::string Unescape(std::string_view token) {
-  std::string out;
-  for (size_t i = 0; i < token.size(); ++i) {
-    if (token[i] != '\\' || i + 1 == token.size()) {
-      out += token[i];
-      continue;
-    }
-    switch (const char c = token[++i]) {
-      case 'b':
-        out += '\b';
-        break;
-      case 'f':
-        out += '\f';
-        break;
-      case 'n':
-        out += '\n';
-        break;
-      case 'r':
-        out += '\r';
-        break;
-      case 't':
-        out += '\t';
-        break;
-      case 'u': {
-        uint32_t point = 0;
-        for (size_t digit = 1; digit <= 4 && i + digit < token.size(); ++digit)
-          point = point << 4 | static_cast<uint32_t>(std::max(HexDigit(token[i + digit]), 0));
-        AppendUtf8(point, out);
-        i += 4;
-        break;
-      }
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
+// Texts inside texts: JSON in a string of JSON, and so on.
+constexpr int kMaxTexts = 4;
 
 class Redactor {
  public:
-  Redactor(const Names& names, const Mask& mask, std::string_view text, std::string& out)
-      : names_(names), mask_(mask), text_(text), out_(out) {}
+  Redactor(const Names& names, const Mask& mask, std::string_view text, std::string& out, int texts)
+      : names_(names), mask_(mask), text_(text), out_(out), texts_(texts) {}
 
   JsonOutcome Run() {
     if (text_.starts_with("\xef\xbb\xbf")) Take(3);
     while (true) {
-      while (at_ < text_.size() && IsSpace(text_[at_])) Take(1);
+      while (at_ < text_.size() && (IsSpace(text_[at_]) || IsSeparator(text_[at_]))) Take(1);
       if (at_ == text_.size())
         return open_.empty() && expect_ == Expect::kValue ? JsonOutcome::kWhole : JsonOutcome::kCut;
       const JsonOutcome outcome = Step();
@@ -85,6 +36,9 @@ class Redactor {
 
  private:
   enum class Expect : uint8_t { kValue, kValueOrEnd, kKey, kKeyOrEnd, kColon, kCommaOrEnd };
+
+  // What application/json-seq puts before each text (RFC 7464).
+  bool IsSeparator(char c) const { return c == '\x1e' && open_.empty(); }
 
   // One token.
   JsonOutcome Step() {
@@ -120,7 +74,7 @@ class Redactor {
     const JsonOutcome outcome = SkipString();
     if (outcome != JsonOutcome::kWhole) return outcome;
     const std::string_view token = text_.substr(begin + 1, at_ - begin - 2);
-    secret_ = hidden_at_ == kNowhere && names_.Has(Unescape(token));
+    secret_ = hidden_at_ == kNowhere && names_.Has(UnescapeJson(token));
     Write(text_.substr(begin, at_ - begin));
     expect_ = Expect::kColon;
     return JsonOutcome::kWhole;
@@ -142,9 +96,11 @@ class Redactor {
     if (outcome != JsonOutcome::kWhole) return outcome;
     const std::string_view token = text_.substr(begin, at_ - begin);
     if (secret)
-      WriteMask(c == '"' ? Unescape(token.substr(1, token.size() - 2)) : std::string(token));
-    else
+      WriteMask(c == '"' ? UnescapeJson(token.substr(1, token.size() - 2)) : std::string(token));
+    else if (c != '"')
       Write(token);
+    else if (!WriteString(token))
+      return JsonOutcome::kBroken;
     AfterValue();
     return JsonOutcome::kWhole;
   }
@@ -167,6 +123,8 @@ class Redactor {
     for (size_t i = at_ + 1; i < text_.size(); ++i) {
       const auto c = static_cast<uint8_t>(text_[i]);
       if (c == '"') {
+        // What is no escape of JSON's could be read in more than one way.
+        if (!IsWellEscaped(text_.substr(at_ + 1, i - at_ - 1))) return JsonOutcome::kBroken;
         at_ = i + 1;
         return JsonOutcome::kWhole;
       }
@@ -197,6 +155,26 @@ class Redactor {
   void Write(std::string_view token) {
     if (hidden_at_ == kNowhere) out_ += token;
   }
+  // A string, quotes included. It may hold JSON itself. False: that could not be understood.
+  bool WriteString(std::string_view token) {
+    const std::string_view inside = token.substr(1, token.size() - 2);
+    // A key inside needs quotes.
+    if (hidden_at_ != kNowhere || inside.find_first_of("\\'") == std::string_view::npos) {
+      Write(token);
+      return true;
+    }
+    const std::string plain = UnescapeJson(inside);
+    std::string redacted;
+    if (!RedactEmbedded(names_, mask_, plain, redacted, texts_ + 1)) return false;
+    if (redacted == plain) {
+      Write(token);
+      return true;
+    }
+    out_ += '"';
+    AppendEscaped(redacted, out_);
+    out_ += '"';
+    return true;
+  }
   void WriteMask(std::string_view value) {
     if (hidden_at_ == kNowhere) out_.append("\"").append(mask_(value)).append("\"");
   }
@@ -206,6 +184,7 @@ class Redactor {
   const Mask& mask_;
   const std::string_view text_;
   std::string& out_;
+  const int texts_;
   size_t at_ = 0;
   std::string open_;  // the brackets that are to come, innermost last
   Expect expect_ = Expect::kValue;
@@ -217,7 +196,18 @@ class Redactor {
 }  // namespace
 
 JsonOutcome RedactJson(const Names& names, const Mask& mask, std::string_view text, std::string& out) {
-  return Redactor(names, mask, text, out).Run();
+  return Redactor(names, mask, text, out, 1).Run();
+}
+
+bool RedactEmbedded(const Names& names, const Mask& mask, std::string_view text, std::string& out, int texts) {
+  if (texts <= kMaxTexts && LooksLikeJson(text)) {
+    const size_t before = out.size();
+    if (Redactor(names, mask, text, out, texts).Run() == JsonOutcome::kWhole) return true;
+    out.resize(before);
+  }
+  if (MentionsKey(names, text)) return false;
+  out += text;
+  return true;
 }
 
 }  // namespace podtap

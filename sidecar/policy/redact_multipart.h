@@ -10,8 +10,8 @@
 
 namespace podtap {
 
-// Replaces the content of parts of these names. False: the body is not understood whole, or a part holds what would
-// need a rule of its own (JSON, another multipart); `body` is then of no use.
+// Replaces the content of parts of these names, and fields of these names in parts that are JSON. False: the body is
+// not understood whole (a part that is coded or a multipart itself, JSON that is none); `body` is then of no use.
 bool RedactMultipart(const Names& names, const Mask& mask, std::string_view content_type, std::string& body);
 
 }  // namespace podtap

@@ -27,10 +27,12 @@ def cgroup2_mount():
 
 
 class Reader:
-    """Drains the sidecar's unix socket and counts lines."""
+    """Drains the sidecar's unix socket and counts lines (of text formats)."""
 
-    def __init__(self, path):
+    def __init__(self, path, framed=False):
         self.lines = 0
+        self.framed = framed  # records are not lines; the sidecar's own numbers say how many were written
+        self.sink = "unix:" + path + ("?format=proto" if framed else "")
         self.server = socket.socket(socket.AF_UNIX)
         self.server.bind(path)
         os.chmod(path, 0o777)
@@ -53,10 +55,46 @@ class Reader:
             size = client.recv_into(buffer)
             if size == 0:
                 return
-            self.lines += buffer.count(b"\n", 0, size)
+            if not self.framed:
+                self.lines += buffer.count(b"\n", 0, size)
 
     def close(self):
         self.stopping = True
+        self.server.close()
+
+
+class Collector:
+    """The least that an OTLP/HTTP collector can be: takes requests with a Content-Length, and answers 200."""
+    framed = True
+
+    def __init__(self):
+        self.lines = 0
+        self.server = socket.create_server(("127.0.0.1", 0))
+        self.sink = f"otlp:http://127.0.0.1:{self.server.getsockname()[1]}"
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while True:
+            try:
+                client, _ = self.server.accept()
+            except OSError:
+                return
+            threading.Thread(target=self.serve, args=(client,), daemon=True).start()
+
+    def serve(self, client):
+        buffer, head = bytearray(1 << 20), b""
+        while size := client.recv_into(buffer):
+            head += bytes(buffer[:size])
+            end = head.find(b"\r\n\r\n")
+            if end < 0:
+                continue
+            left = int(re.search(rb"(?i)content-length: *(\d+)", head[:end]).group(1)) - (len(head) - end - 4)
+            while left > 0 and (size := client.recv_into(buffer, min(left, len(buffer)))):
+                left -= size
+            head = b""
+            client.sendall(b"HTTP/1.1 200 OK\r\nContent-Type: application/x-protobuf\r\nContent-Length: 0\r\n\r\n")
+
+    def close(self):
         self.server.close()
 
 
@@ -116,9 +154,10 @@ class Sidecar:
         self.process.wait(20)
         self.log.close()
         text = open(self.log_path).read()
-        stats = re.findall(r'stats \{.*?"EventLost":(\d+).*?"TotalEventsDroppedAtEventQueueLimit":(\d+)', text)
-        lost, dropped = stats[-1] if stats else ("0", "0")
-        return int(lost), int(dropped)
+        stats = re.findall(r'stats \{.*?"EventLost":(\d+).*?"TotalRequestsSent":(\d+).*?'
+                           r'"TotalEventsDroppedAtEventQueueLimit":(\d+)', text)
+        lost, sent, dropped = stats[-1] if stats else ("0", "0", "0")
+        return int(lost), int(sent), int(dropped)
 
 
 class Bench:
@@ -190,14 +229,13 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
         return {"mean_us": float(number) * {"us": 1, "ms": 1000, "s": 1e6}[unit],
                 "rate": float(re.search(r"([\d.]+) req/s", out).group(1))}
 
-    def sidecar(self, flags=(), cgroup=None):
+    def sidecar(self, flags=(), cgroup=None, make_reader=Reader):
         self.count += 1
-        path = f"{self.work}/sink{self.count}"
-        reader = Reader(path)
-        return Sidecar(self.binary, cgroup or self.pod, "unix:" + path, list(flags), f"{self.work}/log{self.count}"), reader
+        reader = Collector() if make_reader is Collector else make_reader(f"{self.work}/sink{self.count}")
+        return Sidecar(self.binary, cgroup or self.pod, reader.sink, list(flags), f"{self.work}/log{self.count}"), reader
 
-    def with_capture(self, load, flags=()):
-        sidecar, reader = self.sidecar(flags)
+    def with_capture(self, load, flags=(), make_reader=Reader):
+        sidecar, reader = self.sidecar(flags, make_reader=make_reader)
         served = self.served()
         cpu = sidecar.cpu()
         result = load()
@@ -206,24 +244,26 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
         cpu = [after - before for before, after in zip(cpu, sidecar.cpu())]
         if "served" not in result:
             result["served"] = self.served() - served  # this call to /status and the one before make one more exchange
-        result["lost"], result["dropped"] = sidecar.stop()
+        result["lost"], sent, result["dropped"] = sidecar.stop()
         deadline = time.monotonic() + 3
-        while reader.lines < result["served"] and time.monotonic() < deadline:
+        while not reader.framed and reader.lines < result["served"] and time.monotonic() < deadline:
             time.sleep(0.05)
         reader.close()
-        result["events"] = reader.lines
+        result["events"] = sent if reader.framed else reader.lines
         result["worker_us"] = cpu[0] * 1e6 / max(1, result["served"])
         result["attacher_us"] = cpu[1] * 1e6 / max(1, result["served"])
         result["attach_ms"] = sidecar.attached_after * 1000
         return result
 
-    def alternate(self, name, load, flags=()):
+    def alternate(self, name, load, flags=(), make_reader=Reader, against=None):
+        """`against`: flags of a sidecar that the other runs have, instead of none."""
+        other = load if against is None else lambda: self.with_capture(load, against)
         pairs = []
         for round_number in range(self.options.rounds):
             if round_number % 2 == 0:
-                without, captured = load(), self.with_capture(load, flags)
+                without, captured = other(), self.with_capture(load, flags, make_reader)
             else:
-                captured, without = self.with_capture(load, flags), load()
+                captured, without = self.with_capture(load, flags, make_reader), other()
             pairs.append((without, captured))
         def median(values):
             values = list(values)
@@ -324,15 +364,27 @@ http {{ access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000
         sidecar.stop()
         reader.close()
 
+    def formats_and_rules(self):
+        load = lambda: self.wrk(self.SIZES["150 B"])
+        self.alternate("nginx, 150 B, eve to a unix socket", load)
+        self.alternate("nginx, 150 B, proto to a unix socket", load, make_reader=lambda path: Reader(path, framed=True))
+        self.alternate("nginx, 150 B, OTLP to a minimal collector, gzip off", load, make_reader=Collector)
+        self.alternate("redaction of headers (default), against none", load, against=["--redact_headers="])
+        self.alternate("redaction of JSON fields and query, against none", load,
+                       ["--redact_json_fields=password,token,name", "--redact_query=token,key"], against=[])
+
     def run(self):
         self.start_nginx()
         if self.options.only_http2:
             return self.streams()
+        if self.options.only_formats:
+            return self.formats_and_rules()
         self.idle(5 if self.options.quick else 20)
         for size, path in self.SIZES.items():
             self.alternate(f"nginx, {size}, default body limit", lambda path=path: self.wrk(path))
             self.alternate(f"nginx, {size}, --max_body_bytes=0", lambda path=path: self.wrk(path), ["--max_body_bytes=0"])
         self.alternate("nginx, 150 B, paced at 10,000/s", lambda: self.paced(10000))
+        self.formats_and_rules()
         self.streams()
         self.neighbours()
 
@@ -357,6 +409,7 @@ def main():
     parser.add_argument("--build", required=True)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only-http2", action="store_true", help="only the rows of HTTP/2 and gRPC")
+    parser.add_argument("--only-formats", action="store_true", help="only the rows of formats, OTLP and redaction")
     options = parser.parse_args()
     options.build = os.path.abspath(options.build)
     options.rounds = 2 if options.quick else 6

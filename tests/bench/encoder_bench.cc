@@ -3,7 +3,12 @@
 // send.
 #include <benchmark/benchmark.h>
 
+#include <memory>
+#include <string>
+#include <vector>
+
 #include "sidecar/sink/json_text.h"
+#include "sidecar/sink/otlp_encoder.h"
 #include "sidecar/sink/sink.h"
 
 namespace podtap {
@@ -61,9 +66,27 @@ void Eve(benchmark::State& state) {
 void EveStrict(benchmark::State& state) {
   Encode(state, *MakeEveEncoder({"shop", "cart-0", "node-a", "cart", "5f3c"}, true));
 }
+void Proto(benchmark::State& state) { Encode(state, *MakeProtoEncoder({"shop", "cart-0", "node-a", "cart", "5f3c"})); }
+// Batches, as the sink makes them; per exchange.
+void Otlp(benchmark::State& state) {
+  constexpr size_t kBatch = 512;
+  const OtlpEncoder encoder(
+      {.identity = {"shop", "cart-0", "node-a", "cart", "5f3c"}, .hypertrace = state.range(1) == 1});
+  const std::vector<HttpEventPtr> batch(
+      kBatch, std::make_shared<const HttpEvent>(SmallExchange(static_cast<size_t>(state.range(0)))));
+  std::string out;
+  for (auto _ : state) {
+    out.clear();
+    encoder.Encode(batch, out);
+    benchmark::DoNotOptimize(out.data());
+  }
+  state.SetItemsProcessed(state.iterations() * static_cast<int64_t>(kBatch));
+}
 BENCHMARK(Text)->Arg(150);
 BENCHMARK(Eve)->Arg(150)->Arg(4096)->Arg(131072);
 BENCHMARK(EveStrict)->Arg(150);
+BENCHMARK(Proto)->Arg(150);
+BENCHMARK(Otlp)->Args({150, 0})->Args({150, 1});
 
 void Base64(benchmark::State& state) {
   const std::string bytes(static_cast<size_t>(state.range(0)), 'b');

@@ -112,6 +112,44 @@ TEST_F(PolicyTest, WhatCannotBeReadDoesNotLeave) {
   EXPECT_EQ(Apply(between).request.body, "{\"password\":\"***\",");
 }
 
+TEST_F(PolicyTest, WhatNoRuleCanReadAndMentionsAFieldDoesNotLeave) {
+  settings_.bodies.redact_fields = {"password"};
+  const std::string script = "var user = {\"password\": \"secret\"}";
+  for (const char* type : {"text/html", "application/javascript", "text/event-stream", "application/vnd.unheard-of",
+                           "application/octet-stream", "text/plain", static_cast<const char*>(nullptr)}) {
+    EXPECT_TRUE(ApplyToBody(script, type).tags.Has(Tag::kBodyWithheld)) << type;
+    const HttpEvent coded = ApplyToBody(ByZlib(script, 31), type, "gzip");
+    EXPECT_TRUE(coded.tags.Has(Tag::kBodyWithheld)) << type;
+    EXPECT_EQ(coded.request.body, "");
+  }
+  EXPECT_EQ(ApplyToBody("var user = {\"name\": 1}", "text/html").request.body, "var user = {\"name\": 1}");
+  const std::string harmless = ByZlib("var user = 1", 31);
+  EXPECT_EQ(ApplyToBody(harmless, "text/html", "gzip").request.body, harmless) << "nobody asked to decode it";
+  EXPECT_TRUE(ApplyToBody("a", "text/plain; charset=utf-16").tags.Has(Tag::kBodyWithheld));
+  EXPECT_FALSE(ApplyToBody("a", "text/html; charset=shift_jis").tags.Has(Tag::kBodyWithheld));
+  EXPECT_EQ(ApplyToBody(std::string("\x01=\0\0", 4), "application/octet-stream").request.body.size(), 4u);
+}
+
+TEST_F(PolicyTest, SeveralContentTypesOrCodingsHideNothing) {
+  settings_.bodies.redact_fields = {"password"};
+  const std::string json = "{\"password\":\"secret\"}";
+  HttpEvent event = Exchange();
+  event.request.headers.Add("Content-Type", "image/png");
+  SetBody(event.request, json, "application/json");
+  EXPECT_EQ(Apply(event).request.body, "{\"password\":\"***\"}");
+  event = Exchange();
+  event.request.headers.Add("Content-Encoding", "gzip");
+  SetBody(event.request, ByZlib(ByZlib(json, 31), 31), "application/json", "gzip");
+  EXPECT_EQ(Apply(event).request.body, "{\"password\":\"***\"}");
+}
+
+TEST_F(PolicyTest, WhatWasNotLookedAtToItsEndDoesNotLeave) {
+  settings_.bodies.redact_fields = {"password"};
+  settings_.bodies.limits.max_bytes = 1000;
+  EXPECT_TRUE(ApplyToBody(ByZlib(std::string(2000, 'x') + "\"password\":1", 31), "text/html", "gzip")
+                  .tags.Has(Tag::kBodyWithheld));
+}
+
 TEST_F(PolicyTest, CodedBodiesAreRedactedDecodedOrWithheld) {
   settings_.bodies.redact_fields = {"password"};
   const std::string json = "{\"password\":\"secret\"}";
