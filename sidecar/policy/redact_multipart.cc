@@ -99,8 +99,9 @@ bool RedactMultipart(const Names& names, const Mask& mask, std::string_view cont
     if (head_end == std::string::npos || next == std::string::npos || content > next + 2) return false;
     const std::string_view head = view.substr(part, head_end - part);
     const std::string_view value = content < next ? view.substr(content, next - content) : std::string_view();
-    out.append(text, at, std::min(content, next) - at);
-    if (IsOfName(names, head)) {
+    const bool named = IsOfName(names, head);
+    out.append(text, at, (named ? content : std::min(content, next)) - at);
+    if (named) {
       out += mask(value);
     } else if (IsCoded(head) || !RedactEmbedded(names, mask, value, out)) {
       return false;

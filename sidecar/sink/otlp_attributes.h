@@ -13,7 +13,7 @@ namespace podtap {
 
 class OtlpAttributes {
  public:
-  OtlpAttributes(uint32_t field, std::string& out) : field_(field), writer_(out), out_(out) {}
+  OtlpAttributes(uint32_t field, std::string& out) : field_(field), writer_(out) {}
 
   void String(std::string_view key, std::string_view value);
   void StringIfAny(std::string_view key, std::string_view value) {
@@ -43,7 +43,6 @@ class OtlpAttributes {
   }
   const uint32_t field_;
   ProtoWriter writer_;
-  std::string& out_;
   size_t any_ = 0, array_ = 0;
 };
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-// Fuzzes what may leave: one body with its Content-Type and Content-Encoding, and a target. The first line of the input is
-// "TYPE|CODING|TARGET", the rest is the body. Promises that are checked: the value of a named field of a JSON body that a
-// parser of ours or any other understands does not leave; what was redacted is redacted again to itself; a body that is
-// withheld is empty.
+// Fuzzes what may leave: one body with its Content-Type and Content-Encoding, and a target. The first line of the input
+// is "TYPE|CODING|TARGET", the rest is the body. Promises that are checked: the value of a named field of a JSON body
+// that a parser of ours or any other understands does not leave; what was redacted is redacted again to itself; a body
+// that is withheld is empty.
 #include <boost/json.hpp>
 #include <cstdint>
 #include <cstdlib>

@@ -186,6 +186,8 @@ TEST(RedactMultipart, ABoundaryIsTheWholeBoundary) {
   EXPECT_EQ(Multipart("--B\r\nname=x\r\n\r\none\r\n--Bsecret\r\n\r\ntwo\r\n--B--"), "not understood");
   EXPECT_EQ(Multipart("--B \t\r\n; name=token\r\n\r\none\r\n--B--"), "--B \t\r\n; name=token\r\n\r\n***\r\n--B--");
   EXPECT_EQ(Multipart("--B\r\n; name=a\r\n\r\n--B--"), "--B\r\n; name=a\r\n\r\n--B--") << "an empty part";
+  EXPECT_EQ(Multipart("--B\r\n; name=token\r\n\r\n--B--"), "--B\r\n; name=token\r\n\r\n***\r\n--B--")
+      << "an empty part";
   EXPECT_EQ(Multipart("{\"token\":1}\r\n--B--"), "not understood") << "before the first part";
   EXPECT_EQ(Multipart("--B--\r\n{\"token\":1}"), "not understood") << "after the last";
   std::string any = Part("name=x", "y");
