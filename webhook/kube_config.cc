@@ -9,7 +9,7 @@
 #include "base/read_file.h"
 #include "webhook/base64.h"
 #include "webhook/json_view.h"
-#include "webhook/yaml_tree.h"
+#include "webhook/yaml_json.h"
 
 namespace podtap::webhook {
 namespace {

@@ -11,7 +11,7 @@
 
 #include "base/result.h"
 #include "webhook/namespaces.h"
-#include "webhook/yaml_tree.h"
+#include "webhook/yaml_json.h"
 
 namespace podtap::webhook {
 

@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-#include "webhook/yaml_tree.h"
+#include "webhook/yaml_json.h"
 #include "webhook/yaml_write.h"
 
 namespace podtap::webhook {

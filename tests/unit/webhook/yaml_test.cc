@@ -5,8 +5,8 @@
 #include "tests/unit/webhook/pods.h"
 #include "webhook/namespaces_file.h"
 #include "webhook/offline.h"
+#include "webhook/yaml_json.h"
 #include "webhook/yaml_scalar.h"
-#include "webhook/yaml_tree.h"
 
 namespace podtap::webhook {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // YamlTree: a YAML or JSON text as a tree that knows where in the text each value stands, so that a value can be added
 // or taken away without touching any other line. Built from libfyaml's events. Aliases are copies of what they name,
-// merge keys are resolved in ToJson(). Sizes are bounded: 64 levels, a million values after aliases.
+// merge keys are the caller's. Sizes are bounded: 64 levels, a million values after aliases.
 #pragma once
 
 #include <string>
@@ -9,9 +9,8 @@
 #include <vector>
 
 #include "base/result.h"
-#include "webhook/json_view.h"
 
-namespace podtap::webhook {
+namespace podtap {
 
 struct YamlMember;
 
@@ -47,7 +46,4 @@ inline bool YamlNode::empty() const { return items.empty() && members.empty(); }
 // names line and column.
 Result<std::vector<YamlNode>> ParseYaml(std::string_view text);
 
-// The value as Kubernetes' own YAML reader sees it.
-json::value ToJson(const YamlNode& node);
-
-}  // namespace podtap::webhook
+}  // namespace podtap

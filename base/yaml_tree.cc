@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "webhook/yaml_tree.h"
+#include "base/yaml_tree.h"
 
 #include <libfyaml.h>
 
 #include <algorithm>
 #include <map>
 #include <memory>
-#include <optional>
 
-#include "webhook/yaml_scalar.h"
-
-namespace podtap::webhook {
+namespace podtap {
 namespace {
 
 constexpr size_t kMaxNodes = 1'000'000;
@@ -213,16 +210,6 @@ size_t EndOfJsonValue(std::string_view text) {
   return text.size();
 }
 
-void MergeInto(json::object& object, const YamlNode& merged) {
-  if (merged.kind == YamlNode::Kind::kSequence) {
-    for (const YamlNode& item : merged.items) MergeInto(object, item);
-  } else if (merged.kind == YamlNode::Kind::kMapping) {
-    const json::value value = ToJson(merged);
-    for (const auto& member : value.get_object())
-      if (!object.contains(member.key())) object[member.key()] = member.value();
-  }
-}
-
 }  // namespace
 
 const YamlNode* YamlNode::Find(std::string_view key) const {
@@ -246,25 +233,4 @@ Result<std::vector<YamlNode>> ParseYaml(std::string_view text) {
   return documents;
 }
 
-json::value ToJson(const YamlNode& node) {
-  switch (node.kind) {
-    case YamlNode::Kind::kScalar:
-      return node.plain && node.tag.empty() ? PlainScalarValue(node.text) : TaggedScalarValue(node.text, node.tag);
-    case YamlNode::Kind::kSequence: {
-      json::array array;
-      array.reserve(node.items.size());
-      for (const YamlNode& item : node.items) array.push_back(ToJson(item));
-      return array;
-    }
-    case YamlNode::Kind::kMapping:
-      break;
-  }
-  json::object object;
-  for (const auto& [key, value] : node.members)
-    if (!(key.plain && key.text == "<<")) object[key.text] = ToJson(value);
-  for (const auto& [key, value] : node.members)
-    if (key.plain && key.text == "<<") MergeInto(object, value);
-  return object;
-}
-
-}  // namespace podtap::webhook
+}  // namespace podtap
