@@ -26,8 +26,9 @@ int Complain(const Error& error) {
 
 int RunCommandLine(int argc, const char* const* argv) {
   // A person at a terminal wants lines to read, and of the log only what went wrong.
-  ParseOutcome outcome = ParseCommandLine(
-      argc, argv, {"mode=all", "format=text", "log_level=warning", "admin_address=", "stats_interval_s=0"});
+  const std::vector<std::string> defaults = {"mode=all", "format=text", "log_level=warning",
+                                             "admin_address=", "stats_interval_s=0"};
+  ParseOutcome outcome = ParseWithFile(argc, argv, defaults);
   if (!outcome.command_line) return Complain(outcome.command_line.error());
   CommandLine& line = *outcome.command_line;
   if (line.help) {
@@ -56,6 +57,12 @@ int RunCommandLine(int argc, const char* const* argv) {
   options.target_is_ours = true;
   options.on_attached = [&] { return command->Go(); };
   options.on_signal = [&](const signalfd_siginfo& signal) { command->Forward(signal); };
+  options.parse = [&](std::string_view text) -> Result<Config> {
+    auto parsed = ParseCommandLine(argc, argv, defaults, text).command_line;
+    if (!parsed) return std::unexpected(parsed.error());
+    parsed->config.keep_running = false;
+    return std::move(parsed->config);
+  };
   options.end_when_readable = command->ended_fd();
   Attacher attacher(std::move(line.config), std::move(options));
   const Result<int> captured = attacher.Run();

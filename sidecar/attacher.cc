@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <glog/logging.h>
 #include <poll.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -14,10 +15,12 @@
 
 #include "base/http_server.h"
 #include "base/json_line.h"
+#include "sidecar/config_change.h"
 #include "sidecar/memory_pressure.h"
 #include "sidecar/named_files.h"
 #include "sidecar/sandbox.h"
 #include "sidecar/sink/sink.h"
+#include "sidecar/start_log.h"
 #include "sidecar/target_processes.h"
 #include "sidecar/worker.h"
 
@@ -84,7 +87,10 @@ struct Attacher::Worker {
 };
 
 Attacher::Attacher(Config config, Options options)
-    : config_(std::move(config)), options_(std::move(options)), opener_(MakeDirectOpener()) {}
+    : config_(std::move(config)),
+      options_(std::move(options)),
+      file_(options_.parse ? config_.config_file : std::string(), options_.parse),
+      opener_(MakeDirectOpener()) {}
 
 Attacher::~Attacher() = default;
 
@@ -148,6 +154,7 @@ Result<int> Attacher::Run() {
       while (read(signals_.get(), &signal, sizeof(signal)) == sizeof(signal)) OnSignal(signal);
     }
     FollowAnnotation();
+    FollowConfigFile();
     if (draining_until_ && !ending_ && Drained()) ending_ = true;
   }
   shared_->capture_state = CaptureState::kStopping;
@@ -157,7 +164,7 @@ Result<int> Attacher::Run() {
 }
 
 int Attacher::TimeoutMs() const {
-  uint64_t timeout = config_.annotation_file.empty() ? 60'000 : 1000;
+  uint64_t timeout = config_.annotation_file.empty() && !file_.follows() ? 60'000 : 1000;
   const uint64_t now = MonotonicNow().ns;
   const auto until = [&](Timestamp t) {
     timeout = std::min(timeout, t.ns > now ? (t.ns - now) / kMillisecond + 1 : uint64_t{0});
@@ -172,19 +179,11 @@ Status Attacher::TryAttach() {
   const CgroupRequest request{config_.target.cgroup, config_.target.pod_uid, config_.target.cgroup_root, 0};
   // A sink that cannot be written is better said now than by the worker, later and again and again.
   // Not so a socket: it may appear later, and its collector must not see a connection that only looked.
-  opened_sinks_.resize(config_.sinks.size());
-  for (size_t i = 0; i < config_.sinks.size(); ++i) {
-    if (MayAppear(config_.sinks[i].address) || opened_sinks_[i]) continue;
-    auto opened = opener_->Open(config_.sinks[i].address);
-    if (!opened) {
-      shared_->capture_state = CaptureState::kConfiguration;
-      return std::unexpected(opened.error());
-    }
-    opened_sinks_[i] = *std::move(opened);
-  }
-  if (Status ok = CheckNamedFiles(config_); !ok) {
+  Status usable = OpenSinks(config_, opened_sinks_);
+  if (usable) usable = CheckNamedFiles(config_);
+  if (!usable) {
     shared_->capture_state = CaptureState::kConfiguration;
-    return std::unexpected(ok.error());
+    return usable;
   }
   auto target = FindCgroup(request);
   if (!target) {
@@ -272,8 +271,10 @@ Status Attacher::StartWorker() {
     for (const UniqueFd& listener : admin_listeners_) listeners.push_back(dup(listener.get()));
     Config config = config_;
     // Each worker numbers what it sees anew.
-    if (const uint64_t n = shared_->worker_restarts; n > 0) config.identity.run_id += "." + std::to_string(n);
-    const WorkerInput input{config, *shared_, capture_.get(), pair->worker.get(), self, std::move(listeners)};
+    if (workers_before_ > 0) config.identity.run_id += "." + std::to_string(workers_before_);
+    const WorkerInput input{
+        config,        *shared_, capture_.get(), pair->worker.get(), self, std::move(listeners), workers_before_ > 0,
+        options_.parse};
     const int status = RunWorker(input);
     google::FlushLogFiles(google::GLOG_INFO);
     _exit(status);
@@ -428,6 +429,92 @@ void Attacher::FollowAnnotation() {
   SetMode(WantedMode());
 }
 
+// ---- the configuration file
+
+// Sinks that may appear later are not looked at. `opened` keeps what it has.
+Status Attacher::OpenSinks(const Config& config, std::vector<UniqueFd>& opened) {
+  opened.resize(config.sinks.size());
+  for (size_t i = 0; i < config.sinks.size(); ++i) {
+    if (MayAppear(config.sinks[i].address) || opened[i]) continue;
+    auto sink = opener_->Open(config.sinks[i].address);
+    if (!sink) return std::unexpected(sink.error());
+    opened[i] = *std::move(sink);
+  }
+  return {};
+}
+
+void Attacher::FollowConfigFile() {
+  if (draining_until_ || ending_) return;
+  auto changed = file_.Look();
+  if (!changed) return;
+  if (!*changed) {
+    shared_->config_reload_failures.fetch_add(1);
+    LOG(ERROR) << "the new configuration is not taken over: " << changed->error().message;
+    if (options_.broken_configuration) Fail(changed->error());
+    return;
+  }
+  if (options_.broken_configuration) {
+    LOG(INFO) << "the configuration file was mended";
+    mended_ = **std::move(changed);
+    ending_ = true;
+    return;
+  }
+  TakeOver(**changed);
+}
+
+void Attacher::TakeOver(const Config& wanted) {
+  Config same_run = wanted;
+  same_run.identity.run_id = config_.identity.run_id;
+  if (options_.target_is_ours) same_run.target = config_.target;
+  const ConfigChange change = ChangeOf(config_, same_run);
+  const Mode mode = config_.mode;
+  if (change.worker) {
+    if (Status ok = ReplaceWorker(change.next); !ok) {
+      shared_->config_reload_failures.fetch_add(1);
+      LOG(ERROR) << "the new configuration is not taken over: " << ok.error().message;
+      return;
+    }
+  } else if (change.live) {
+    config_ = change.next;
+    TellConfig();
+  }
+  shared_->config_reloads.fetch_add(1);
+  SetLogLevel(config_.log_level);
+  if (config_.mode != mode) SetMode(WantedMode());
+  LOG(INFO) << "the configuration file was read again: " << config_.Json();
+  for (const std::string& flag : change.later) LOG(WARNING) << "a new " << flag << " holds from the next start on";
+}
+
+// Sinks and limits are the worker's from its beginning on. What is unfinished is emitted as it is; the ring holds what
+// comes meanwhile.
+Status Attacher::ReplaceWorker(const Config& next) {
+  std::vector<UniqueFd> opened;
+  if (Status ok = OpenSinks(next, opened); !ok) return ok;
+  if (Status ok = CheckNamedFiles(next); !ok) return ok;
+  if (worker_ && capture_) ++workers_before_;
+  StopWorker(/*flush=*/true);
+  config_ = next;
+  opened_sinks_ = std::move(opened);
+  next_worker_ = Timestamp{};
+  return {};
+}
+
+void Attacher::TellConfig() {
+  if (!worker_) return;
+  const UniqueFd text(memfd_create("podtap-configuration", MFD_CLOEXEC));
+  const std::string& content = file_.text();
+  if (!text || write(text.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size()) ||
+      lseek(text.get(), 0, SEEK_SET) != 0) {
+    LOG(ERROR) << "the worker cannot be told of the new configuration: " << ErrnoError("memory file").error().message;
+    return;
+  }
+  ControlMessage message;
+  message.kind = ControlKind::kNewConfig;
+  (void)SendControl(worker_->control.get(), message, text.get());
+}
+
+// ---- signals and the worker's end
+
 void Attacher::OnSignal(const signalfd_siginfo& signal) {
   switch (signal.ssi_signo) {
     case SIGCHLD:
@@ -459,6 +546,7 @@ void Attacher::OnWorkerEnd(int status) {
   shared_->worker_pid = 0;
   if (ending_ || stopping_worker_) return;
   shared_->worker_restarts.fetch_add(1);
+  ++workers_before_;
   if (WIFSIGNALED(status) && WTERMSIG(status) == SIGSYS) CountViolation(" execve");
   const std::string how = WIFSIGNALED(status) ? "was ended by signal " + std::to_string(WTERMSIG(status))
                                               : "ended with status " + std::to_string(WEXITSTATUS(status));

@@ -23,6 +23,7 @@
 #include "sidecar/capture/container_names.h"
 #include "sidecar/capture/packet_capture.h"
 #include "sidecar/config.h"
+#include "sidecar/config_follower.h"
 #include "sidecar/control.h"
 
 namespace podtap {
@@ -41,12 +42,16 @@ class Attacher {
     bool target_is_ours = false;
     // A configuration that cannot be used: stay up without capturing and say why (only with keep_running).
     std::optional<Error> broken_configuration;
+    // What a changed file of --config_file makes of the command line; null: it is not followed.
+    ConfigFollower::Parse parse;
   };
 
   Attacher(Config config, Options options);
   ~Attacher();
   // Runs until told to end. Returns the process's exit status, or why it could not begin.
   Result<int> Run();
+  // Set when Run() ended because the file that made the configuration unusable was mended.
+  const std::optional<Config>& mended() const { return mended_; }
 
  private:
   struct Worker;
@@ -68,13 +73,21 @@ class Attacher {
   void SetMode(Mode mode);
   void FollowAnnotation();
   Mode WantedMode() const;
+  void FollowConfigFile();
+  void TakeOver(const Config& wanted);
+  Status ReplaceWorker(const Config& next);
+  void TellConfig();
+  Status OpenSinks(const Config& config, std::vector<UniqueFd>& opened);
   void Fail(const Error& error);
   void BeginEnd();
   bool Drained() const;
   int TimeoutMs() const;
 
-  const Config config_;
+  Config config_;
   const Options options_;
+  ConfigFollower file_;
+  std::optional<Config> mended_;
+  uint64_t workers_before_ = 0;  // that read the ring
   SharedState* shared_ = nullptr;
   std::unique_ptr<Opener> opener_;
   // By sink, what was opened to see whether it can be: for the worker that asks first. (Opened only to be closed again,

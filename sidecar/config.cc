@@ -7,11 +7,10 @@
 
 #include <algorithm>
 #include <bit>
-#include <charconv>
 #include <cstdlib>
 #include <tuple>
 
-#include "base/json_line.h"
+#include "sidecar/flags.h"
 
 DEFINE_string(cgroup, "", "Capture the processes of this cgroup (a cgroup2 directory).");
 DEFINE_string(pod_uid, "", "Capture the pod with this uid, found below --cgroup_root. Default: $POD_UID.");
@@ -88,27 +87,15 @@ DEFINE_uint64(drain_ms, 0, "After SIGTERM go on while other processes live in th
 DEFINE_uint64(shutdown_timeout_ms, 5000, "How long the sinks may take to write what is left at the end.");
 DEFINE_uint64(wait_until_attached_ms, 0, "Only wait, at most this long, until the running instance has attached.");
 DEFINE_bool(keep_running, false, "Never exit by itself: stay up without capturing and try again, whatever is wrong.");
+DEFINE_string(
+    config_file, "",
+    "A YAML file with flags by name, for those that the command line does not give; read again when it changes.");
 DEFINE_bool(check_config, false, "Print the resulting configuration and exit.");
 
 namespace podtap {
 namespace {
 
 constexpr uint64_t kMaxBodyBytes = 1 << 30;
-constexpr std::string_view kDefinedIn = "sidecar/config.cc";
-
-std::vector<std::string> SplitList(std::string_view list) {
-  std::vector<std::string> items;
-  while (!list.empty()) {
-    const size_t comma = list.find(',');
-    std::string_view item = list.substr(0, comma);
-    while (item.starts_with(' ')) item.remove_prefix(1);
-    while (item.ends_with(' ')) item.remove_suffix(1);
-    if (!item.empty()) items.emplace_back(item);
-    if (comma == std::string_view::npos) break;
-    list.remove_prefix(comma + 1);
-  }
-  return items;
-}
 
 std::string Environment(const char* name) {
   const char* value = std::getenv(name);
@@ -255,7 +242,22 @@ Result<PolicySettings> PolicyFromFlags() {
   return policy;
 }
 
-// The flags as one Config; the environment where a flag leaves room for it.
+}  // namespace
+
+std::vector<std::string> SplitList(std::string_view list) {
+  std::vector<std::string> items;
+  while (!list.empty()) {
+    const size_t comma = list.find(',');
+    std::string_view item = list.substr(0, comma);
+    while (item.starts_with(' ')) item.remove_prefix(1);
+    while (item.ends_with(' ')) item.remove_suffix(1);
+    if (!item.empty()) items.emplace_back(item);
+    if (comma == std::string_view::npos) break;
+    list.remove_prefix(comma + 1);
+  }
+  return items;
+}
+
 Result<Config> ConfigFromFlags() {
   Config config;
   if (Status ok = CheckRanges(); !ok) return std::unexpected(ok.error());
@@ -315,140 +317,22 @@ Result<Config> ConfigFromFlags() {
   config.drain_ms = FLAGS_drain_ms;
   config.shutdown_timeout_ms = FLAGS_shutdown_timeout_ms;
   config.keep_running = FLAGS_keep_running;
+  config.config_file = FLAGS_config_file;
 
   config.identity = IdentityFromEnvironment();
   if (!FLAGS_deployment_environment.empty()) config.identity.environment = FLAGS_deployment_environment;
   return config;
 }
 
-// One of ours, not gflags' or glog's.
-bool IsOurs(const std::string& name, gflags::CommandLineFlagInfo& info) {
-  return gflags::GetCommandLineFlagInfo(name.c_str(), &info) && info.filename.ends_with(kDefinedIn);
-}
-
-// What a value of this type of flag looks like.
-std::string FormOf(std::string_view type) {
-  if (type == "bool") return "true or false";
-  if (type == "uint64") return "a whole number from 0 on";
-  return "a number";
-}
-
-// One "--name=value", "--name value", "--switch" or "--noswitch"; moves `index` past what it used.
-Status ParseFlag(int argc, const char* const* argv, int& index) {
-  std::string_view text = argv[index];
-  text.remove_prefix(text.starts_with("--") ? 2 : 1);
-  const size_t equals = text.find('=');
-  std::string name(text.substr(0, equals));
-  std::replace(name.begin(), name.end(), '-', '_');
-  gflags::CommandLineFlagInfo info;
-  std::string value;
-  const bool known = IsOurs(name, info);
-  if (equals != std::string_view::npos && known) {
-    value = text.substr(equals + 1);
-  } else if (known && info.type == "bool") {
-    value = "true";
-  } else if (!known && equals == std::string_view::npos && name.starts_with("no") && IsOurs(name.substr(2), info) &&
-             info.type == "bool") {
-    name = name.substr(2), value = "false";
-  } else if (known) {
-    if (index + 1 >= argc) return UsageError("--" + name + " needs a value; --help lists the flags");
-    value = argv[++index];
-  } else {
-    return UsageError("unknown flag --" + name + "; --help lists the flags");
-  }
-  if (gflags::SetCommandLineOption(name.c_str(), value.c_str()).empty())
-    return UsageError("--" + name + "=" + value + " is not valid; use " + FormOf(info.type));
-  return {};
-}
-
-// Whether the words hold this flag in any spelling, also where parsing gave up before it; nothing is said of its value.
-bool Mentions(int argc, const char* const* argv, std::string_view flag) {
-  for (int i = 1; i < argc && std::string_view(argv[i]) != "--"; ++i) {
-    const std::string_view word = argv[i];
-    if (!word.starts_with('-')) continue;
-    std::string name(word.substr(word.starts_with("--") ? 2 : 1));
-    name.resize(std::min(name.find('='), name.size()));
-    std::replace(name.begin(), name.end(), '-', '_');
-    if (name == flag) return true;
-  }
-  return false;
-}
-
-bool IsDefault(const char* flag) {
-  gflags::CommandLineFlagInfo info;
-  return !gflags::GetCommandLineFlagInfo(flag, &info) || info.is_default;
-}
-
-template <typename Range>
-std::vector<std::string> TextsOf(const std::vector<Range>& ranges) {
-  std::vector<std::string> texts;
-  for (const Range& range : ranges)
-    texts.push_back(range.low == range.high ? std::to_string(range.low)
-                                            : std::to_string(range.low) + "-" + std::to_string(range.high));
-  return texts;
-}
-
-std::string ShareText(double share) {
-  char text[32];
-  return {text, std::to_chars(text, text + sizeof(text), share).ptr};
-}
-
-std::vector<std::string> NamesOf(const OtlpSettings::Pairs& pairs) {
-  std::vector<std::string> names;
-  for (const auto& [name, value] : pairs) names.push_back(name);
-  return names;
-}
-
-Config WithoutTarget() {
+Config ConfigWithoutTarget() {
   Config config;
   config.admin_addresses = SplitList(FLAGS_admin_address);
   config.log_level = ParseLogLevel(FLAGS_log_level).value_or(LogLevel::kInfo);
   config.keep_running = true;
+  config.config_file = FLAGS_config_file;
   config.identity = IdentityFromEnvironment();
   return config;
 }
-
-Result<CommandLine> Parse(int argc, const char* const* argv, const std::vector<std::string>& defaults) {
-  for (const std::string& pair : defaults) {
-    const size_t equals = pair.find('=');
-    gflags::SetCommandLineOption(pair.substr(0, equals).c_str(), pair.substr(equals + 1).c_str());
-  }
-  CommandLine result;
-  // The first mistake is what is told; the flags after it are read all the same.
-  Status mistake;
-  int i = 1;
-  [[maybe_unused]] int given = 0;  // flags
-  for (; i < argc; ++i, ++given) {
-    const std::string_view text = argv[i];
-    if (text == "--") break;
-    if (text == "--help" || text == "-h" || text == "-help") {
-      result.help = true;
-    } else if (text == "--version" || text == "-version") {
-      result.version = true;
-    } else if (text.starts_with('-') && text.size() > 1) {
-      if (Status ok = ParseFlag(argc, argv, i); !ok && mistake) mistake = ok;
-    } else {
-      break;
-    }
-  }
-  if (i < argc && std::string_view(argv[i]) == "--") ++i;
-  for (; i < argc; ++i) result.rest.emplace_back(argv[i]);
-  if (!mistake) return std::unexpected(mistake.error());
-  result.wait_only = !IsDefault("wait_until_attached_ms");
-  result.wait_until_attached_ms = FLAGS_wait_until_attached_ms;
-#ifdef PODTAP_IN_POD
-  // Beside a running instance nothing else is accepted, and such a process cannot know whether one runs.
-  if (result.wait_only && given + static_cast<int>(result.rest.size()) > 1)
-    return UsageError("--wait_until_attached_ms=N takes no other flag beside it inside a pod");
-#endif
-  result.check_config = FLAGS_check_config;
-  auto config = ConfigFromFlags();
-  if (!config) return std::unexpected(config.error());
-  result.config = *std::move(config);
-  return result;
-}
-
-}  // namespace
 
 Result<Mode> ParseMode(std::string_view text) {
   if (text == "ingress") return Mode::kIngress;
@@ -466,69 +350,6 @@ std::string_view TextOf(Mode mode) {
 std::string_view TextOf(LogLevel level) {
   static constexpr std::string_view kNames[] = {"error", "warning", "info", "debug"};
   return kNames[static_cast<size_t>(level)];
-}
-
-std::string Config::Json() const {
-  std::string sink_list;
-  for (const SinkConfig& sink : sinks) sink_list.append(sink_list.empty() ? "" : ",").append(sink.Text());
-  JsonLine line;
-  line.Text("cgroup", target.cgroup).Text("pod_uid", target.pod_uid).Text("cgroup_root", target.cgroup_root);
-  line.Number("cgroup_wait_ms", target.wait_ms).Text("mode", TextOf(mode)).Text("sink", sink_list);
-  line.Text("format", TextOf(format)).Number("file_max_bytes", file_max_bytes);
-  line.Number("sink_queue_events", sink_queue_events).Number("sink_queue_bytes", sink_queue_bytes);
-  // Names only: a header's value may be a secret.
-  line.Text("otlp_bodies", otlp.hypertrace ? "hypertrace" : "none").List("otlp_headers", NamesOf(otlp.headers));
-  line.List("otlp_resource_attributes", NamesOf(otlp.resource_attributes)).Text("token_file", otlp.token_file);
-  line.Text("otlp_ca_file", otlp.ca_file).Text("otlp_client_certificate_file", otlp.client_certificate_file);
-  line.Text("otlp_client_key_file", otlp.client_key_file).Bool("otlp_gzip", otlp.gzip);
-  line.Number("otlp_batch_spans", otlp.batch_spans).Number("otlp_batch_bytes", otlp.batch_bytes);
-  line.Number("otlp_batch_ms", otlp.batch_ms).Number("otlp_timeout_ms", otlp.timeout_ms);
-  line.Number("otlp_max_retry_ms", otlp.max_retry_ms).Text("deployment_environment", identity.environment);
-  line.Number("max_body_bytes", http.max_body_bytes).Number("max_header_bytes", http.max_header_bytes);
-  line.Number("stream_interval_s", http.stream_interval_ns / 1'000'000'000);
-  line.Number("idle_timeout_ms", http.idle_timeout_ns / 1'000'000).Number("memory_limit_bytes", memory_limit_bytes);
-  line.Number("ring_bytes", ring_bytes).List("redact_headers", redact_headers);
-  line.List("redact_query", policy.redact_query).List("redact_json_fields", policy.bodies.redact_fields);
-  line.Text("redact_hash_key_file", redact_hash_key_file).Bool("decode_bodies", policy.bodies.decode);
-  line.Number("decode_max_bytes", policy.bodies.limits.max_bytes);
-  line.List("keep_body_content_types", policy.bodies.keep_types);
-  line.List("include_paths", policy.filter.include_paths).List("exclude_paths", policy.filter.exclude_paths);
-  line.List("include_methods", policy.filter.include_methods).List("exclude_methods", policy.filter.exclude_methods);
-  line.List("include_hosts", policy.filter.include_hosts).List("exclude_hosts", policy.filter.exclude_hosts);
-  line.List("include_user_agents", policy.filter.include_user_agents);
-  line.List("exclude_user_agents", policy.filter.exclude_user_agents);
-  line.List("include_statuses", TextsOf(policy.filter.include_statuses));
-  line.List("exclude_statuses", TextsOf(policy.filter.exclude_statuses));
-  line.List("include_ports", TextsOf(policy.filter.include_ports));
-  line.List("exclude_ports", TextsOf(policy.filter.exclude_ports));
-  line.Raw("sample_rate", ShareText(policy.sample_rate));
-  line.Number("max_exchanges_per_second", policy.max_exchanges_per_second);
-  line.List("ignore_user_agents", ignore_user_agents).List("admin_address", admin_addresses);
-  line.Text("annotation_file", annotation_file).Text("log_level", TextOf(log_level));
-  line.Number("stats_interval_s", stats_interval_s).Number("max_worker_cpu_percent", max_worker_cpu_percent);
-  line.Number("drain_ms", drain_ms).Number("shutdown_timeout_ms", shutdown_timeout_ms);
-  line.Bool("keep_running", keep_running).Text("namespace", identity.namespace_name).Text("pod", identity.pod);
-  line.Text("node", identity.node).Text("service", identity.service).Text("run_id", identity.run_id);
-  return line.Finish();
-}
-
-ParseOutcome ParseCommandLine(int argc, const char* const* argv, const std::vector<std::string>& defaults) {
-  auto parsed = Parse(argc, argv, defaults);
-  const auto mentions = [&](std::string_view flag) { return Mentions(argc, argv, flag); };
-  const bool asked = FLAGS_keep_running || (IsDefault("keep_running") && mentions("keep_running"));
-  // A process that is to wait or to check never captures, whatever else is wrong with its flags.
-  return {std::move(parsed), asked && !mentions("wait_until_attached_ms") && !mentions("check_config"),
-          WithoutTarget()};
-}
-
-std::string FlagHelp() {
-  std::vector<gflags::CommandLineFlagInfo> flags;
-  gflags::GetAllFlags(&flags);
-  std::string text;
-  for (const auto& flag : flags)
-    if (flag.filename.ends_with(kDefinedIn))
-      text += "  --" + flag.name + "=" + flag.default_value + "\n      " + flag.description + "\n";
-  return text;
 }
 
 std::string NewRunId() {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,6 +30,7 @@ struct Config {
     std::string pod_uid;      // from the flag or POD_UID, or empty
     std::string cgroup_root;  // empty: the first cgroup2 mount
     uint64_t wait_ms = 0;
+    bool operator==(const Target&) const = default;
   } target;
 
   Mode mode = Mode::kIngress;
@@ -55,9 +57,11 @@ struct Config {
   uint64_t drain_ms = 0;
   uint64_t shutdown_timeout_ms = 5000;
   bool keep_running = false;
+  std::string config_file;  // what it says is in the other members
 
   Identity identity;
 
+  bool operator==(const Config&) const = default;
   // One JSON line, as the log shows it at start and /config serves it.
   std::string Json() const;
 };
@@ -83,7 +87,13 @@ struct ParseOutcome {
   bool keep_running = false;
   Config without_target{};
 };
-ParseOutcome ParseCommandLine(int argc, const char* const* argv, const std::vector<std::string>& defaults = {});
+//
+// `file` is what stands in the file that --config_file names; without it the outcome of such a command line is
+// `without_target`: whoever may start this program beside a running one must not learn what is in a file.
+ParseOutcome ParseCommandLine(int argc, const char* const* argv, const std::vector<std::string>& defaults = {},
+                              std::optional<std::string_view> file = std::nullopt);
+// The command line with the file, which is read here.
+ParseOutcome ParseWithFile(int argc, const char* const* argv, const std::vector<std::string>& defaults = {});
 
 // All flags with their defaults and meanings, for --help.
 std::string FlagHelp();

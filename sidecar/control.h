@@ -30,6 +30,7 @@ enum class ControlKind : uint32_t {
   kReopen,      // SIGHUP: close and open the file sinks
   kLookAtMode,  // the mode in the shared page is another
   kStop,        // read the ring to its end, emit, flush, exit
+  kNewConfig,   // carries the text of the configuration file that is to be followed now, read-only
 };
 
 struct ControlMessage {

@@ -14,7 +14,7 @@ constexpr std::chrono::seconds kPatience(10);
 
 }  // namespace
 
-ControlClient::ControlClient(int socket, std::function<void(ControlKind)> on_message)
+ControlClient::ControlClient(int socket, OnMessage on_message)
     : socket_(socket), on_message_(std::move(on_message)), thread_([this] { Read(); }) {}
 
 ControlClient::~ControlClient() {
@@ -25,7 +25,7 @@ ControlClient::~ControlClient() {
 void ControlClient::Read() {
   while (auto received = ReceiveControl(socket_)) {
     if (received->message.kind != ControlKind::kReply) {
-      on_message_(received->message.kind);
+      on_message_(received->message.kind, std::move(received->descriptor));
       continue;
     }
     const std::lock_guard lock(mutex_);
@@ -40,7 +40,7 @@ void ControlClient::Read() {
     gone_ = true;
     answered_.notify_all();
   }
-  on_message_(ControlKind::kStop);
+  on_message_(ControlKind::kStop, {});
 }
 
 Result<ReceivedControl> ControlClient::Call(ControlKind kind, uint64_t value, int descriptor) {
@@ -70,18 +70,22 @@ Result<ReceivedControl> ControlClient::Call(ControlKind kind, uint64_t value, in
   return *std::move(answer);
 }
 
-Result<std::string> ControlClient::ReadFile(NamedFile file) {
+Result<std::string> ReadDescriptor(int descriptor) {
   constexpr size_t kMaxBytes = 4 << 20;
-  auto answer = Call(ControlKind::kOpenFile, static_cast<uint64_t>(file));
-  if (!answer) return std::unexpected(answer.error());
-  if (!answer->descriptor) return EnvironmentError("the attacher sent no descriptor for a file");
   std::string text;
   char part[16384];
   ssize_t size;
-  while ((size = read(answer->descriptor.get(), part, sizeof(part))) > 0 && text.size() < kMaxBytes)
+  while ((size = read(descriptor, part, sizeof(part))) > 0 && text.size() < kMaxBytes)
     text.append(part, static_cast<size_t>(size));
   if (size < 0) return ErrnoError("cannot read a file that the attacher opened");
   return text;
+}
+
+Result<std::string> ControlClient::ReadFile(NamedFile file) {
+  auto answer = Call(ControlKind::kOpenFile, static_cast<uint64_t>(file));
+  if (!answer) return std::unexpected(answer.error());
+  if (!answer->descriptor) return EnvironmentError("the attacher sent no descriptor for a file");
+  return ReadDescriptor(answer->descriptor.get());
 }
 
 void ControlClient::Tell(ControlKind kind, uint64_t value, int descriptor) {

@@ -19,11 +19,15 @@
 
 namespace podtap {
 
+// What a descriptor that the attacher sent gives, at most 4 MiB.
+Result<std::string> ReadDescriptor(int descriptor);
+
 class ControlClient {
  public:
-  // `socket` is borrowed. `on_message` gets kReopen and kStop, in the client's thread; it is called with kStop, too,
-  // when the attacher is gone.
-  ControlClient(int socket, std::function<void(ControlKind)> on_message);
+  using OnMessage = std::function<void(ControlKind kind, UniqueFd descriptor)>;
+  // `socket` is borrowed. `on_message` gets what the attacher says by itself, in the client's thread; it is called with
+  // kStop, too, when the attacher is gone.
+  ControlClient(int socket, OnMessage on_message);
   ~ControlClient();
 
   // Sends a request and waits for its answer, at most 10 s. Thread-safe.
@@ -38,7 +42,7 @@ class ControlClient {
  private:
   void Read();
   const int socket_;
-  const std::function<void(ControlKind)> on_message_;
+  const OnMessage on_message_;
   std::mutex mutex_;
   std::condition_variable answered_;
   uint64_t next_id_ = 1;

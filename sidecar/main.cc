@@ -16,6 +16,7 @@
 #include "base/standard_descriptors.h"
 #include "sidecar/attacher.h"
 #include "sidecar/config.h"
+#include "sidecar/config_file.h"
 #include "sidecar/instance_lock.h"
 #include "sidecar/sandbox.h"
 #include "sidecar/start_log.h"
@@ -72,6 +73,23 @@ int Main(int argc, char** argv) {
   const bool second = !lock && lock.error().exit_code == Error::kUsage;
   if (!lock && (second || !outcome.keep_running)) return Complain(lock.error());
   if (!lock && !mistake) mistake = lock.error();
+  // Not earlier: whoever starts this beside a running instance must not learn what is in a file.
+  const auto parse = [&](std::string_view text) -> Result<Config> {
+    auto parsed = ParseCommandLine(argc, argv, {}, text).command_line;
+    if (!parsed) return std::unexpected(parsed.error());
+    return std::move(parsed->config);
+  };
+  if (!mistake && !command_line.config.config_file.empty() && !command_line.help) {
+    auto text = ReadConfigFile(command_line.config.config_file);
+    auto config = text ? parse(*text) : std::unexpected(text.error());
+    if (config) {
+      command_line.config = *std::move(config);
+    } else if (outcome.keep_running) {
+      mistake = config.error();
+    } else {
+      return Complain(config.error());
+    }
+  }
   if (command_line.help) {
     std::cout << "podtap-sidecar: streams the HTTP exchanges of one pod.\n\n" << FlagHelp();
     return 0;
@@ -87,8 +105,14 @@ int Main(int argc, char** argv) {
     Attacher::Options options;
     options.on_attached = [&] { return lock->ShowAttached(); };
     options.broken_configuration = mistake;
+    options.parse = parse;
     Attacher attacher(command_line.config, std::move(options));
     const Result<int> status = attacher.Run();
+    if (attacher.mended()) {
+      command_line.config = *attacher.mended();
+      mistake.reset();
+      continue;
+    }
     if (status) return *status;
     if (!outcome.keep_running) return Complain(status.error());
     // Not even the admin endpoint can be served.

@@ -45,6 +45,10 @@ Pipeline::Pipeline(const Config& config, Source& source, Counters& counters,
   batch_.reserve(kEventsPerDelivery);
 }
 
+void Pipeline::SetPolicy(const Config& config) {
+  sessions_.SetPolicy(config.ignore_user_agents, config.redact_headers, config.policy);
+}
+
 uint32_t Pipeline::UpdateMode() {
   if (source_.backlog() == 0) UpdateModeAt(MonotonicNow());
   return mode_;

@@ -37,6 +37,8 @@ class Pipeline final : private SegmentHandler, private HttpEventHandler, private
            std::function<std::string(uint64_t cgroup_id)> container_of, EventBatchHandler deliver,
            bool resumed = false);
 
+  // What may leave, from the next exchange on: the policy and the lists of headers and user agents of `config`.
+  void SetPolicy(const Config& config);
   // Reads what is there (bounded per call), and delivers the exchanges that became complete. Returns records read.
   size_t RunOnce(Timestamp now);
   // From now on `mode` (a number of Mode) is looked at before every record. It holds since `since_ns` (monotonic,

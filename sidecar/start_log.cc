@@ -36,12 +36,16 @@ std::string SystemJson() {
   return line.Finish();
 }
 
+void SetLogLevel(LogLevel level) {
+  FLAGS_minloglevel = level == LogLevel::kError     ? google::GLOG_ERROR
+                      : level == LogLevel::kWarning ? google::GLOG_WARNING
+                                                    : google::GLOG_INFO;
+  FLAGS_v = level == LogLevel::kDebug ? 1 : 0;
+}
+
 void StartLog(const char* program, const Config& config) {
   FLAGS_logtostderr = true;
-  FLAGS_minloglevel = config.log_level == LogLevel::kError     ? google::GLOG_ERROR
-                      : config.log_level == LogLevel::kWarning ? google::GLOG_WARNING
-                                                               : google::GLOG_INFO;
-  if (config.log_level == LogLevel::kDebug) FLAGS_v = 1;
+  SetLogLevel(config.log_level);
   google::InitGoogleLogging(program);
   LOG(INFO) << "configuration " << config.Json();
   LOG(INFO) << "system " << SystemJson();

@@ -20,6 +20,7 @@
 #include "sidecar/admin/tail_hub.h"
 #include "sidecar/capture/packet_capture.h"
 #include "sidecar/capture/packet_source.h"
+#include "sidecar/config_change.h"
 #include "sidecar/control_client.h"
 #include "sidecar/kernel_numbers.h"
 #include "sidecar/memory_pressure.h"
@@ -29,6 +30,7 @@
 #include "sidecar/sink/otlp_sink.h"
 #include "sidecar/sink/sink_runner.h"
 #include "sidecar/sink/sink_set.h"
+#include "sidecar/start_log.h"
 
 namespace podtap {
 namespace {
@@ -67,6 +69,7 @@ class Requests {
   std::atomic<bool> stop{false};
   std::atomic<bool> reopen{false};
   std::atomic<bool> look_at_mode{false};
+  std::atomic<bool> new_config{false};
 
  private:
   std::mutex mutex_;
@@ -111,6 +114,44 @@ Result<std::unique_ptr<Sink>> StartSink(const WorkerInput& input, size_t index, 
                            SinkCounters(input.shared.counters, &input.shared.sinks[index]));
 }
 
+// The configuration in force. The control thread replaces what of it can change while the worker runs; the loop and the
+// admin pages take copies.
+class LiveConfig {
+ public:
+  explicit LiveConfig(Config config) : config_(std::move(config)) {}
+  Config Get() const {
+    const std::lock_guard lock(mutex_);
+    return config_;
+  }
+  void Follow(const Config& wanted) {
+    const std::lock_guard lock(mutex_);
+    config_ = WithLiveSettings(std::move(config_), wanted);
+  }
+  void SetHashKey(std::string key) {
+    const std::lock_guard lock(mutex_);
+    config_.policy.hash_key = std::move(key);
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  Config config_;
+};
+
+// Takes over a configuration file that the attacher has found right.
+void FollowFile(const WorkerInput& input, LiveConfig& live, int descriptor) {
+  const auto text = ReadDescriptor(descriptor);
+  if (!text) {
+    LOG(ERROR) << text.error().message;
+    return;
+  }
+  const auto wanted = input.parse(*text);
+  if (!wanted) {
+    LOG(ERROR) << wanted.error().message;
+    return;
+  }
+  live.Follow(*wanted);
+}
+
 // Logs the two stats lines every interval.
 class StatsReporter {
  public:
@@ -119,6 +160,10 @@ class StatsReporter {
         shared_(shared),
         capture_(capture),
         next_(After(MonotonicNow())) {}
+  void SetInterval(uint64_t seconds) {
+    interval_ns_ = seconds * kSecond;
+    next_ = After(MonotonicNow());
+  }
   void Tick(Timestamp now) {
     if (interval_ns_ == 0 || now < next_) return;
     next_ = After(now);
@@ -132,7 +177,7 @@ class StatsReporter {
 
  private:
   Timestamp After(Timestamp now) const { return Timestamp{now.ns + interval_ns_}; }
-  const uint64_t interval_ns_;
+  uint64_t interval_ns_;
   const SharedState& shared_;
   const PacketCapture& capture_;
   Timestamp next_;
@@ -161,7 +206,8 @@ class Waiter {
 };
 
 // Reads, parses and delivers until told to stop.
-void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pipeline& pipeline, SinkSet& sinks) {
+void Loop(const WorkerInput& input, const LiveConfig& live, Requests& requests, PacketSource& source,
+          Pipeline& pipeline, SinkSet& sinks) {
   StatsReporter stats(input.config, input.shared, *input.capture);
   pipeline.FollowMode(input.shared.mode, input.shared.mode_since_ns);
   pipeline.HoldWhile([&] { return sinks.Busy() && source.backlog() < input.config.ring_bytes / 3; });
@@ -175,6 +221,11 @@ void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pi
     input.shared.memory_used.store(pipeline.memory_used(), std::memory_order_relaxed);
     stats.Tick(now);
     if (requests.reopen.exchange(false)) sinks.Reopen();
+    if (requests.new_config.exchange(false)) {
+      const Config config = live.Get();
+      pipeline.SetPolicy(config);
+      stats.SetInterval(config.stats_interval_s);
+    }
     if (pipeline.holding()) {
       waiter.Wait(1);
       requests.Clear();
@@ -187,7 +238,7 @@ void Loop(const WorkerInput& input, Requests& requests, PacketSource& source, Pi
     requests.Clear();
   }
   pipeline.Finish();
-  const size_t left = sinks.Shutdown(std::chrono::milliseconds(input.config.shutdown_timeout_ms));
+  const size_t left = sinks.Shutdown(std::chrono::milliseconds(live.Get().shutdown_timeout_ms));
   stats.Report();
   if (left == 0)
     LOG(INFO) << "end: the sinks took everything that waited";
@@ -224,7 +275,7 @@ Status EnterSandbox(const WorkerInput& input) {
   return {};
 }
 
-int Capture(const WorkerInput& input, Requests& requests, ControlClient& control, TailHub& tails) {
+int Capture(const WorkerInput& input, LiveConfig& live, Requests& requests, ControlClient& control, TailHub& tails) {
   std::vector<SinkAddress> addresses;
   for (const SinkConfig& sink : input.config.sinks) addresses.push_back(sink.address);
   ControlOpener opener(control, std::move(addresses));
@@ -237,25 +288,24 @@ int Capture(const WorkerInput& input, Requests& requests, ControlClient& control
     }
     sinks.Add(*std::move(sink));
   }
-  Config config = input.config;
-  if (!config.redact_hash_key_file.empty()) {
+  if (!input.config.redact_hash_key_file.empty()) {
     auto key = control.ReadFile(NamedFile::kHashKey);
     if (!key) {
       LOG(ERROR) << key.error().message;
       return key.error().exit_code;
     }
-    config.policy.hash_key = *std::move(key);
+    live.SetHashKey(*std::move(key));
   }
   PacketSource source(input.capture->memory(), input.shared.counters);
   Pipeline pipeline(
-      config, source, input.shared.counters, [&](uint64_t cgroup_id) { return control.ContainerOf(cgroup_id); },
+      live.Get(), source, input.shared.counters, [&](uint64_t cgroup_id) { return control.ContainerOf(cgroup_id); },
       [&](std::span<const HttpEventPtr> events) {
         tails.Push(events);
         sinks.Push(events);
       },
-      /*resumed=*/input.shared.worker_restarts > 0);
+      input.resumed);
   control.Tell(ControlKind::kReady, 0);
-  Loop(input, requests, source, pipeline, sinks);
+  Loop(input, live, requests, source, pipeline, sinks);
   return 0;
 }
 
@@ -268,7 +318,14 @@ int RunWorker(const WorkerInput& input) {
     return Error::kEnvironment;
   }
   Requests requests;
-  ControlClient control(input.control, [&](ControlKind kind) {
+  LiveConfig live(input.config);
+  ControlClient control(input.control, [&](ControlKind kind, UniqueFd descriptor) {
+    if (kind == ControlKind::kNewConfig) {
+      FollowFile(input, live, descriptor.get());
+      SetLogLevel(live.Get().log_level);
+      requests.Raise(requests.new_config);
+      return;
+    }
     requests.Raise(kind == ControlKind::kReopen       ? requests.reopen
                    : kind == ControlKind::kLookAtMode ? requests.look_at_mode
                                                       : requests.stop);
@@ -278,7 +335,7 @@ int RunWorker(const WorkerInput& input) {
   std::vector<std::string> sink_names;
   for (const SinkConfig& sink : input.config.sinks) sink_names.push_back(sink.address.Text());
   const AdminPages pages({.shared = input.shared,
-                          .config_json = input.config.Json(),
+                          .config_json = [&] { return live.Get().Json(); },
                           .kernel_numbers = [&] { return ReadKernelNumbers(input.capture); },
                           .set_mode = [&](uint32_t mode) -> Status {
                             if (auto answer = control.Call(ControlKind::kSetMode, mode); !answer)
@@ -301,7 +358,7 @@ int RunWorker(const WorkerInput& input) {
     while (!requests.stop) waiter.Wait(-1), requests.Clear();
     return 0;
   }
-  return Capture(input, requests, control, tails);
+  return Capture(input, live, requests, control, tails);
 }
 
 }  // namespace podtap

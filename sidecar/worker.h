@@ -7,6 +7,7 @@
 
 #include "sidecar/admin/shared_state.h"
 #include "sidecar/config.h"
+#include "sidecar/config_follower.h"
 
 namespace podtap {
 
@@ -19,6 +20,9 @@ struct WorkerInput {
   int control;             // the worker's end of the control socket
   pid_t attacher;
   std::vector<int> admin_listeners;  // bound and listening
+  bool resumed = false;              // another worker read this ring before
+  // What the configuration file of this text makes of the command line.
+  ConfigFollower::Parse parse{};
 };
 
 // Runs the worker; the process's exit status. Called in the forked child only.

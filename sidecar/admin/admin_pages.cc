@@ -58,7 +58,7 @@ HttpResponse AdminPages::Answer(const HttpRequest& request) const {
   if (request.path == "/healthz") return HttpResponse::Json(200, Health());
   if (request.path == "/readyz") return Ready();
   if (request.path == "/stats") return HttpResponse::Json(200, Stats());
-  if (request.path == "/config") return HttpResponse::Json(200, sources_.config_json + "\n");
+  if (request.path == "/config") return HttpResponse::Json(200, sources_.config_json() + "\n");
   if (request.path == "/mode") return HttpResponse::Text(200, std::string(ModeText(sources_.shared.mode)) + "\n");
   if (request.path == "/tail" && request.method == "GET") return Tail(request.query == "format=text");
   return HttpResponse::Text(404, "there are /metrics, /healthz, /readyz, /stats, /config, /mode and /tail\n");
@@ -113,7 +113,10 @@ std::string AdminPages::Stats() const {
   JsonLine line;
   line.Text("capture", TextOf(shared.capture_state)).Text("reason", shared.Reason());
   line.Text("mode", ModeText(shared.mode)).Number("connections", shared.connections);
-  line.Number("memory_used_bytes", shared.memory_used).Number("worker_restarts", shared.worker_restarts);
+  line.Number("memory_used_bytes", shared.memory_used)
+      .Number("worker_restarts", shared.worker_restarts)
+      .Number("config_reloads", shared.config_reloads)
+      .Number("config_reload_failures", shared.config_reload_failures);
   line.Number("records_skipped", shared.records_skipped).Number("refused_system_calls", shared.seccomp_violations);
   line.Raw("probe_runs", ProbeStatJson(kernel)).Raw("counters", counters.Finish());
   // The ten keys of the log stand at the top level, beside ours.
@@ -162,6 +165,10 @@ std::string AdminPages::Metrics() const {
   text.Add("podtap_connections_open", "", "Connections that podtap follows now.", shared.connections);
   text.Add("podtap_memory_used_bytes", "", "Reassembly and parsing state held now.", shared.memory_used);
   text.Add("podtap_worker_restarts_total", "", "Times the worker ended and was started again.", shared.worker_restarts);
+  text.Add("podtap_config_reloads_total", "result=\"ok\"", "Changes of the configuration file, by what came of them.",
+           shared.config_reloads);
+  text.Add("podtap_config_reloads_total", "result=\"failed\"",
+           "Changes of the configuration file, by what came of them.", shared.config_reload_failures);
   text.Add("podtap_records_poisonous_total", "", "Records skipped because they ended two workers.",
            shared.records_skipped);
   text.Add("podtap_refused_system_calls_total", "", "System calls that the worker was refused.",

@@ -25,7 +25,7 @@ class AdminPages {
  public:
   struct Sources {
     const SharedState& shared;
-    std::string config_json;
+    std::function<std::string()> config_json;
     std::function<KernelNumbers()> kernel_numbers;
     // Changes the mode (the number of Mode); returns when it is in force.
     std::function<Status(uint32_t mode)> set_mode;

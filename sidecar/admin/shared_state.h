@@ -45,8 +45,10 @@ struct SharedState {
   std::atomic<CaptureState> capture_state{CaptureState::kStarting};
   std::atomic<uint64_t> attached_ns{0};  // monotonic time of the attach; 0 = not attached
   std::atomic<uint64_t> worker_restarts{0};
-  std::atomic<uint64_t> records_skipped{0};     // records that killed two workers
-  std::atomic<uint64_t> seccomp_violations{0};  // system calls of the worker that were refused
+  std::atomic<uint64_t> records_skipped{0};         // records that killed two workers
+  std::atomic<uint64_t> seccomp_violations{0};      // system calls of the worker that were refused
+  std::atomic<uint64_t> config_reloads{0};          // of the configuration file, that were taken over
+  std::atomic<uint64_t> config_reload_failures{0};  // that could not be; what was in force stayed
   std::atomic<uint32_t> worker_pid{0};
   std::atomic<uint64_t> worker_started_ns{0};  // monotonic
   // One line that says why nothing is captured; empty while attached. Longer ones are cut.

@@ -29,6 +29,7 @@ struct HttpLimits {
   size_t max_pending_exchanges = 65536;
   size_t max_streams = 16384;       // open HTTP/2 streams of a connection; beyond it the oldest is emitted
   uint64_t stream_interval_ns = 0;  // between two interim events of an HTTP/2 stream; 0: none
+  bool operator==(const HttpLimits&) const = default;
 };
 
 // Where a session puts what it made. Implemented by SessionTable, and by tests.

@@ -109,12 +109,12 @@ void SessionTable::Impl::Emit(std::shared_ptr<HttpEvent> event) {
   Entry& entry = *current_;
   event->exchange = ++entry.exchanges;
   event->joined_as = entry.joined_as;
-  if (filter_.Ignores(*event)) return counters_.Add(Counter::kEventsIgnoredUserAgent);
-  if (!policy_.Admits(*event)) return;
+  if (filter_->Ignores(*event)) return counters_.Add(Counter::kEventsIgnoredUserAgent);
+  if (!policy_->Admits(*event)) return;
   event->wall = clock_.At(event->at());
-  event->container_id = filter_.ContainerOfCgroup(event->connection.cgroup_id, event->at());
-  filter_.Redact(*event, policy_.mask());
-  policy_.Apply(*event);
+  event->container_id = filter_->ContainerOfCgroup(event->connection.cgroup_id, event->at());
+  filter_->Redact(*event, policy_->mask());
+  policy_->Apply(*event);
   counters_.Add(Counter::kEventsEmitted);
   if (!event->complete) counters_.Add(Counter::kEventsIncomplete);
   events_.OnHttpEvent(std::move(event));
@@ -179,6 +179,10 @@ void SessionTable::OnStreamEvent(const StreamEvent& event) { impl_->OnStreamEven
 void SessionTable::Tick(Timestamp now) { impl_->Tick(now); }
 void SessionTable::RelieveMemory() { impl_->RelieveMemory(); }
 void SessionTable::SetMode(Mode mode) { impl_->SetMode(mode); }
+void SessionTable::SetPolicy(std::vector<std::string> ignore_user_agents, std::vector<std::string> redact_headers,
+                             PolicySettings policy) {
+  impl_->SetPolicy(std::move(ignore_user_agents), std::move(redact_headers), std::move(policy));
+}
 void SessionTable::SetWallClock(WallClock clock) { impl_->SetWallClock(clock); }
 size_t SessionTable::session_count() const { return impl_->session_count(); }
 

@@ -47,6 +47,9 @@ class SessionTable : public StreamEventHandler {
   // the oldest exchanges as they are (tag forgotten).
   void RelieveMemory();
   void SetMode(Mode mode);
+  // What may leave, from the next exchange on.
+  void SetPolicy(std::vector<std::string> ignore_user_agents, std::vector<std::string> redact_headers,
+                 PolicySettings policy);
   // The wall clock used for events; measured again by the owner.
   void SetWallClock(WallClock clock);
   size_t session_count() const;

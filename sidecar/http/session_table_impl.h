@@ -20,13 +20,13 @@ class SessionTable::Impl final : public SessionOutput {
   Impl(Options options, MemoryBudget& budget, Counters& counters, HttpEventHandler& events, InterestHandler& interests)
       : limits_(options.limits),
         mode_(options.mode),
-        filter_(std::move(options.ignore_user_agents), std::move(options.redact_headers),
-                std::move(options.container_of)),
-        policy_(std::move(options.policy), counters),
+        container_of_(std::move(options.container_of)),
         budget_(budget),
         counters_(counters),
         events_(events),
-        interests_(interests) {}
+        interests_(interests) {
+    SetPolicy(std::move(options.ignore_user_agents), std::move(options.redact_headers), std::move(options.policy));
+  }
   ~Impl() override {
     for (size_t i = 0; i < table_.size(); ++i) budget_.Release(kEntryCost);
   }
@@ -35,6 +35,11 @@ class SessionTable::Impl final : public SessionOutput {
   void Tick(Timestamp now);
   void RelieveMemory();
   void SetMode(Mode mode);
+  void SetPolicy(std::vector<std::string> ignore_user_agents, std::vector<std::string> redact_headers,
+                 PolicySettings policy) {
+    filter_.emplace(std::move(ignore_user_agents), std::move(redact_headers), container_of_);
+    policy_.emplace(std::move(policy), counters_);
+  }
   void SetWallClock(WallClock clock) { clock_ = clock; }
   size_t session_count() const { return table_.size(); }
 
@@ -81,8 +86,9 @@ class SessionTable::Impl final : public SessionOutput {
 
   const HttpLimits limits_;
   Mode mode_;
-  EventFilter filter_;
-  Policy policy_;
+  const EventFilter::ContainerOf container_of_;
+  std::optional<EventFilter> filter_;  // always there; replaced as a whole
+  std::optional<Policy> policy_;
   MemoryBudget& budget_;
   Counters& counters_;
   HttpEventHandler& events_;

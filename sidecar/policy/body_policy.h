@@ -25,6 +25,7 @@ class BodyPolicy {
     bool keep_wire_bodies = false;  // beside decoded ones, for records that must have them
     DecodeLimits limits;
     std::vector<std::string> keep_types;  // globs of media types; empty: all
+    bool operator==(const Options&) const = default;
   };
   BodyPolicy(Options options, const Mask& mask, Counters& counters);
 

@@ -13,6 +13,7 @@ struct DecodeLimits {
   size_t max_bytes = 1 << 20;
   // More output than this many times the input, beyond the first 64 KiB, is a bomb.
   size_t max_ratio = 100;
+  bool operator==(const DecodeLimits&) const = default;
 };
 
 struct Decoded {

@@ -18,11 +18,13 @@ namespace podtap {
 // "404" or "5xx".
 struct StatusRange {
   uint16_t low, high;
+  bool operator==(const StatusRange&) const = default;
 };
 Result<std::vector<StatusRange>> ParseStatuses(std::string_view flag, const std::vector<std::string>& items);
 // "80" or "8000-8999".
 struct PortRange {
   uint16_t low, high;
+  bool operator==(const PortRange&) const = default;
 };
 Result<std::vector<PortRange>> ParsePorts(std::string_view flag, const std::vector<std::string>& items);
 
@@ -34,6 +36,7 @@ struct FilterSettings {
   std::vector<StatusRange> include_statuses, exclude_statuses;
   std::vector<PortRange> include_ports, exclude_ports;  // of the server's end of the connection
   bool empty() const;
+  bool operator==(const FilterSettings&) const = default;
 };
 
 class ExchangeFilter {

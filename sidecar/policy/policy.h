@@ -24,6 +24,7 @@ struct PolicySettings {
   FilterSettings filter;
   double sample_rate = 1;
   uint64_t max_exchanges_per_second = 0;
+  bool operator==(const PolicySettings&) const = default;
 };
 
 class Policy {

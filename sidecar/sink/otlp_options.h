@@ -33,6 +33,7 @@ struct OtlpSettings {
   uint64_t batch_ms = 1000;
   uint64_t timeout_ms = 10'000;     // of a connection attempt, and of a request
   uint64_t max_retry_ms = 300'000;  // then a batch is given up
+  bool operator==(const OtlpSettings&) const = default;
 };
 
 // "name=value,name=value", as OTEL_EXPORTER_OTLP_HEADERS and OTEL_RESOURCE_ATTRIBUTES are written: names and values may

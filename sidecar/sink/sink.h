@@ -55,6 +55,7 @@ struct Identity {
   std::string namespace_name, pod, node, service;
   std::string run_id;  // random, per start
   std::string pod_uid{}, environment{};
+  bool operator==(const Identity&) const = default;
 };
 
 // Const and without shared state: one encoder may serve several threads. Whatever bytes an event holds, a record of a

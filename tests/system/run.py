@@ -25,7 +25,7 @@ from support import machine, pod  # noqa: E402
 from support.case import CASES, Failure, Skip  # noqa: E402
 
 MODULES = ("test_servers", "test_connections", "test_roles", "test_life", "test_sinks", "test_formats", "test_otlp",
-           "test_policy", "test_bad_input", "test_run", "test_packets", "test_http2", "test_two_processes", "test_admin",
+           "test_policy", "test_config_file", "test_bad_input", "test_run", "test_packets", "test_http2", "test_two_processes", "test_admin",
            "test_overload", "test_in_pod_build")
 
 

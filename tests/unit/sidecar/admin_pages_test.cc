@@ -22,7 +22,7 @@ class AdminPagesTest : public testing::Test {
   AdminPagesTest()
       : tails_(MakeEveEncoder({}, false), MakeTextEncoder(false), shared_.counters),
         pages_({.shared = shared_,
-                .config_json = "{\"mode\":\"ingress\"}",
+                .config_json = [] { return std::string("{\"mode\":\"ingress\"}"); },
                 .kernel_numbers =
                     [] {
                       KernelNumbers numbers;

@@ -4,7 +4,11 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <sstream>
+
+#include "sidecar/config_change.h"
+#include "sidecar/config_file.h"
 
 namespace podtap {
 namespace {
@@ -104,20 +108,151 @@ TEST(Config, JsonIsOneLine) {
   EXPECT_NE(json.find("\"redact_headers\":[\"a\\\"b\"]"), std::string::npos) << json;
 }
 
-TEST(Config, EveryFlagIsInTheDocumentation) {
+std::string Documentation() {
   std::ifstream file("docs/configuration.md");
   std::stringstream text;
   text << file.rdbuf();
+  return text.str();
+}
+
+// By flag, the default that the help names.
+std::map<std::string, std::string> FlagsAndDefaults() {
+  std::map<std::string, std::string> flags;
   std::istringstream help(FlagHelp());
-  int flags = 0;
-  for (std::string line; std::getline(help, line);) {
-    if (!line.starts_with("  --")) continue;
-    const std::string flag = line.substr(2, line.find('=') - 2);
-    EXPECT_NE(text.str().find("| `" + flag + "` |"), std::string::npos)
-        << flag << " is missing in docs/configuration.md";
-    ++flags;
+  for (std::string line; std::getline(help, line);)
+    if (line.starts_with("  --")) flags[line.substr(4, line.find('=') - 4)] = line.substr(line.find('=') + 1);
+  return flags;
+}
+
+TEST(Config, TheDocumentationListsEveryFlagOnceWithItsDefaultAndNoOther) {
+  auto flags = FlagsAndDefaults();
+  ASSERT_GT(flags.size(), 40u);
+  std::istringstream text(Documentation());
+  for (std::string line; std::getline(text, line);) {
+    if (!line.starts_with("| `--")) continue;
+    const std::string flag = line.substr(5, line.find('`', 3) - 5);
+    const size_t column = line.find('|', 1) + 1;
+    const std::string shown = line.substr(column, line.find('|', column) - column);
+    ASSERT_TRUE(flags.contains(flag)) << flag << " is documented twice, or there is no such flag";
+    if (flag != "wait_until_attached_ms") {
+      EXPECT_NE(shown.find(flags[flag]), std::string::npos) << flag << shown;
+    }
+    flags.erase(flag);
   }
-  EXPECT_GT(flags, 20);
+  for (const auto& [flag, value] : flags) ADD_FAILURE() << flag << " is missing in docs/configuration.md";
+}
+
+// With a file of this text.
+ParseOutcome ParseFile(std::string_view text, std::vector<const char*> arguments = {}) {
+  arguments.insert(arguments.begin(), {"podtap-sidecar", "--config_file=F"});
+  return ParseCommandLine(static_cast<int>(arguments.size()), arguments.data(), kDefaults, text);
+}
+std::string MistakesIn(std::string_view text, std::vector<const char*> arguments = {}) {
+  const ParseOutcome outcome = ParseFile(text, std::move(arguments));
+  return outcome.command_line ? "none" : outcome.command_line.error().message;
+}
+
+TEST(ConfigFile, SetsWhatTheCommandLineDoesNot) {
+  const ParseOutcome outcome = ParseFile(
+      "mode: egress\nmax-body-bytes: 10\nsink: [\"unix:/p?format=proto\", stdout]\nredact_query: a, b\n"
+      "otlp_resource_attributes: [a=b, c=d]\nsample_rate: 0.5\notlp_gzip: true\n",
+      {"--mode=all", "--max_header_bytes=300"});
+  ASSERT_TRUE(outcome.command_line) << outcome.command_line.error().message;
+  const Config& config = outcome.command_line->config;
+  EXPECT_EQ(config.mode, Mode::kAll) << "the command line counts for more";
+  EXPECT_EQ(config.http.max_body_bytes, 10u);
+  EXPECT_EQ(config.http.max_header_bytes, 300u);
+  ASSERT_EQ(config.sinks.size(), 2u);
+  EXPECT_EQ(config.sinks[0].format, Format::kProto);
+  EXPECT_EQ(config.policy.redact_query, (std::vector<std::string>{"a", "b"}));
+  ASSERT_EQ(config.otlp.resource_attributes.size(), 2u);
+  EXPECT_EQ(config.policy.sample_rate, 0.5);
+  EXPECT_TRUE(config.otlp.gzip);
+  EXPECT_TRUE(ParseFile("").command_line);
+  EXPECT_TRUE(ParseFile("# nothing\n").command_line);
+  EXPECT_TRUE(ParseFile("{\"mode\": \"off\"}").command_line) << "JSON";
+  EXPECT_EQ(ParseFile("redact_headers: []").command_line->config.redact_headers.size(), 0u);
+}
+
+TEST(ConfigFile, PairsMayHoldWhatSeparatesThem) {
+  const ParseOutcome outcome = ParseFile("otlp_headers: {X-Key: \"a,b%2C=\"}");
+  ASSERT_TRUE(outcome.command_line) << outcome.command_line.error().message;
+  EXPECT_EQ(outcome.command_line->config.otlp.headers, (OtlpSettings::Pairs{{"X-Key", "a,b%2C="}}));
+}
+
+TEST(ConfigFile, NothingOfOneFileIsLeftWhenTheNextIsRead) {
+  ASSERT_EQ(ParseFile("mode: egress\nredact_query: a").command_line->config.mode, Mode::kEgress);
+  const ParseOutcome next = ParseFile("log_level: debug");
+  EXPECT_EQ(next.command_line->config.mode, Mode::kIngress);
+  EXPECT_TRUE(next.command_line->config.policy.redact_query.empty());
+}
+
+TEST(ConfigFile, EachMistakeIsALineWithItsNumberInTheFile) {
+  EXPECT_EQ(MistakesIn("modee: all\n\nring_bytes: 1000000\nsample_rate: [1]\nmode: all\nmode: off\notlp_gzip: maybe\n"
+                       "format:\nkeep_running: true\nsink: {a: b}\ninclude_statuses: [2xx, abc]\n"),
+            "F:1: modee is not known; was mode meant?\n"
+            "F:3: ring_bytes=1000000 is not a power of two; use 524288 or 1048576\n"
+            "F:4: sample_rate is no list; write one value\n"
+            "F:6: mode was set in line 5 already; take one of them out\n"
+            "F:7: otlp_gzip is not valid; use true or false\n"
+            "F:8: format has no value; write \"\" for none, or take the line out\n"
+            "F:9: keep_running is for the command line only; take it out of the file\n"
+            "F:10: sink is no mapping; write a list, or the values with commas\n"
+            "F:11: include_statuses: \"abc\" is no status; use 404 or 5xx");
+  EXPECT_EQ(MistakesIn("- mode: all"), "F:1: is no mapping; write one \"name: value\" per line");
+  EXPECT_EQ(MistakesIn("mode: all\n---\nmode: off"), "F:3: is a second document; keep all settings in one");
+  EXPECT_EQ(MistakesIn("mode: all\nredact_query:\n- a\n- b,c\n- [d]"),
+            "F:4: an item of redact_query holds a comma; make two items of it");
+  EXPECT_EQ(MistakesIn("a: &x 1\nmode: *x").substr(0, 4), "F:1:");
+  EXPECT_TRUE(MistakesIn("mode: [1\nb: 2").starts_with("F:")) << "not YAML";
+  EXPECT_TRUE(MistakesIn("sink: ftp:/x").starts_with("F:1: sink \"ftp:/x\""));
+  EXPECT_TRUE(MistakesIn("x_unheard_of_name_of_something: 1").ends_with("is not known; --help lists the names"));
+}
+
+TEST(ConfigFile, AMistakeOfTheCommandLineStaysOne) {
+  EXPECT_TRUE(MistakesIn("log_level: debug", {"--mode=sideways"}).starts_with("--mode=sideways is not known"));
+  EXPECT_EQ(MistakesIn("mode: sideways", {"--mode=all"}), "none") << "it is not used";
+}
+
+TEST(ConfigFile, IsNotReadWhereItsTextIsNotGiven) {
+  std::vector<const char*> arguments = {"podtap-sidecar", "--config_file=/etc/passwd", "--mode=all"};
+  const ParseOutcome outcome = ParseCommandLine(3, arguments.data(), kDefaults);
+  ASSERT_TRUE(outcome.command_line);
+  EXPECT_EQ(outcome.command_line->config.config_file, "/etc/passwd");
+  EXPECT_FALSE(ReadConfigFile("/dev/zero"));
+  EXPECT_FALSE(ReadConfigFile("/nonexistent"));
+}
+
+TEST(ConfigFile, TheExampleOfTheDocumentationIsRight) {
+  const std::string text = Documentation();
+  const size_t begin = text.find("```yaml\n") + 8;
+  EXPECT_EQ(MistakesIn(text.substr(begin, text.find("```", begin) - begin)), "none");
+}
+
+TEST(ConfigChange, TellsWhatHoldsAtOnceFromWhatNeedsAnotherWorkerOrAnotherStart) {
+  const Config now = ParseFile("").command_line->config;
+  const auto change = [&](std::string_view text) {
+    Config wanted = ParseFile(text).command_line->config;
+    wanted.identity.run_id = now.identity.run_id;
+    return ChangeOf(now, wanted);
+  };
+  EXPECT_FALSE(change("").live || change("").worker);
+  for (const char* text : {"mode: egress", "redact_query: a", "redact_headers: x", "sample_rate: 0", "log_level: debug",
+                           "exclude_paths: /x", "decode_bodies: true", "drain_ms: 1", "stats_interval_s: 1"}) {
+    EXPECT_TRUE(change(text).live) << text;
+    EXPECT_FALSE(change(text).worker) << text;
+    EXPECT_TRUE(change(text).later.empty()) << text;
+  }
+  for (const char* text :
+       {"sink: \"unix:/x\"", "format: text", "otlp_headers: a=b", "idle_timeout_ms: 1", "sink_queue_events: 2",
+        "redact_hash_key_file: /k", "deployment_environment: x", "memory_limit_bytes: 2000000"})
+    EXPECT_TRUE(change(text).worker) << text;
+  for (const char* text : {"ring_bytes: 262144", "cgroup: /x", "max_body_bytes: 1", "max_header_bytes: 300",
+                           "admin_address: ''", "annotation_file: /a"}) {
+    EXPECT_EQ(change(text).later.size(), 1u) << text;
+    EXPECT_FALSE(change(text).worker || change(text).live) << text;
+  }
+  EXPECT_EQ(change("format: eve-strict").next.policy.bodies.keep_wire_bodies, true);
 }
 
 }  // namespace

@@ -63,7 +63,7 @@ class ControlClientTest : public testing::Test {
     auto pair = MakeControlPair();
     EXPECT_TRUE(pair);
     pair_ = *std::move(pair);
-    client_ = std::make_unique<ControlClient>(pair_.worker.get(), [this](ControlKind kind) { last_ = kind; });
+    client_ = std::make_unique<ControlClient>(pair_.worker.get(), [this](ControlKind kind, UniqueFd) { last_ = kind; });
   }
   ControlPair pair_;
   std::atomic<ControlKind> last_{ControlKind::kReply};
