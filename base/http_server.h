@@ -71,4 +71,7 @@ class HttpServer {
 // "HOST:PORT" with a numeric HOST, "[::]:8080" for all addresses. One clear line for anything else.
 Result<UniqueFd> ListenOn(std::string_view address, unsigned mode = 0600);
 
+// Whether ListenOn would understand the address; nothing is opened.
+Status CheckListenAddress(std::string_view address);
+
 }  // namespace podtap

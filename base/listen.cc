@@ -33,13 +33,20 @@ bool SomebodyListens(const sockaddr_un& address) {
   return error == 0 || error == EAGAIN;  // EAGAIN: its queue is full
 }
 
-Result<UniqueFd> ListenUnix(const std::string& path, unsigned mode) {
+Result<sockaddr_un> UnixAddress(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.empty() || path.size() >= sizeof(address.sun_path))
     return UsageError("unix:" + path + ": the path must have 1 to " + std::to_string(sizeof(address.sun_path) - 1) +
                       " bytes");
   path.copy(address.sun_path, path.size());
+  return address;
+}
+
+Result<UniqueFd> ListenUnix(const std::string& path, unsigned mode) {
+  auto parsed = UnixAddress(path);
+  if (!parsed) return std::unexpected(parsed.error());
+  sockaddr_un& address = *parsed;
   UniqueFd fd = NewSocket(AF_UNIX);
   if (!fd) return ErrnoError("cannot make a unix socket");
   MakeFolderOf(path);
@@ -59,21 +66,43 @@ Result<UniqueFd> ListenUnix(const std::string& path, unsigned mode) {
   return fd;
 }
 
-Result<UniqueFd> ListenTcp(std::string_view host, uint16_t port, const std::string& text) {
+struct TcpAddress {
   sockaddr_storage address{};
   socklen_t size = 0;
+};
+
+Result<TcpAddress> ParseTcp(std::string_view text) {
+  const size_t colon = text.rfind(':');
+  std::string_view host = text.substr(0, colon == std::string_view::npos ? 0 : colon);
+  const std::string_view digits = colon == std::string_view::npos ? std::string_view() : text.substr(colon + 1);
+  uint16_t port = 0;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
+  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size())
+    return UsageError("'" + std::string(text) + "' is not an address; use unix:PATH or HOST:PORT");
+  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
+  TcpAddress result;
   const std::string name(host);
-  auto* v4 = reinterpret_cast<sockaddr_in*>(&address);
-  auto* v6 = reinterpret_cast<sockaddr_in6*>(&address);
+  auto* v4 = reinterpret_cast<sockaddr_in*>(&result.address);
+  auto* v6 = reinterpret_cast<sockaddr_in6*>(&result.address);
   if (inet_pton(AF_INET, name.c_str(), &v4->sin_addr) == 1) {
-    v4->sin_family = AF_INET, v4->sin_port = htons(port), size = sizeof(*v4);
+    v4->sin_family = AF_INET, v4->sin_port = htons(port), result.size = sizeof(*v4);
   } else if (inet_pton(AF_INET6, name.c_str(), &v6->sin6_addr) == 1) {
-    v6->sin6_family = AF_INET6, v6->sin6_port = htons(port), size = sizeof(*v6);
+    v6->sin6_family = AF_INET6, v6->sin6_port = htons(port), result.size = sizeof(*v6);
   } else {
-    return UsageError("'" + text + "' has no numeric address; use HOST:PORT like 127.0.0.1:8080 or [::]:8080");
+    return UsageError("'" + std::string(text) +
+                      "' has no numeric address; use HOST:PORT like 127.0.0.1:8080 or [::]:8080");
   }
+  return result;
+}
+
+Result<UniqueFd> ListenTcp(const std::string& text) {
+  auto parsed = ParseTcp(text);
+  if (!parsed) return std::unexpected(parsed.error());
+  auto& [address, size] = *parsed;
   UniqueFd fd = NewSocket(address.ss_family);
-  if (!fd && address.ss_family == AF_INET6 && name == "::") return ListenTcp("0.0.0.0", port, text);  // no IPv6 here
+  if (const auto* v6 = reinterpret_cast<const sockaddr_in6*>(&address);
+      !fd && address.ss_family == AF_INET6 && IN6_IS_ADDR_UNSPECIFIED(&v6->sin6_addr))
+    return ListenTcp("0.0.0.0:" + std::to_string(ntohs(v6->sin6_port)));  // no IPv6 here
   if (!fd) return ErrnoError("cannot make a TCP socket");
   const int one = 1, zero = 0;
   setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
@@ -85,18 +114,18 @@ Result<UniqueFd> ListenTcp(std::string_view host, uint16_t port, const std::stri
 
 }  // namespace
 
+Status CheckListenAddress(std::string_view address) {
+  if (address.starts_with("unix:")) {
+    if (auto path = UnixAddress(std::string(address.substr(5))); !path) return std::unexpected(path.error());
+  } else if (auto tcp = ParseTcp(address); !tcp) {
+    return std::unexpected(tcp.error());
+  }
+  return {};
+}
+
 Result<UniqueFd> ListenOn(std::string_view address, unsigned mode) {
-  const std::string text(address);
-  if (address.starts_with("unix:")) return ListenUnix(text.substr(5), mode);
-  const size_t colon = address.rfind(':');
-  std::string_view host = address.substr(0, colon == std::string_view::npos ? 0 : colon);
-  const std::string_view digits = colon == std::string_view::npos ? std::string_view() : address.substr(colon + 1);
-  uint16_t port = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), port);
-  if (digits.empty() || error != std::errc() || end != digits.data() + digits.size())
-    return UsageError("'" + text + "' is not an address; use unix:PATH or HOST:PORT");
-  if (host.starts_with('[') && host.ends_with(']')) host = host.substr(1, host.size() - 2);
-  return ListenTcp(host, port, text);
+  if (address.starts_with("unix:")) return ListenUnix(std::string(address.substr(5)), mode);
+  return ListenTcp(std::string(address));
 }
 
 }  // namespace podtap

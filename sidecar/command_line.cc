@@ -102,7 +102,9 @@ const FileSetting* SettingOf(const std::string& message, const std::vector<FileS
 }
 
 // Without the dashes before names: in a file there are none.
-std::string WithoutDashes(std::string message) { return message.starts_with("--") ? message.substr(2) : message; }
+std::string WithoutDashes(const std::string& message) {
+  return message.starts_with("--") ? message.substr(2) : message;
+}
 
 // Sets what the file says and the command line does not. All mistakes of the file are told, each on a line.
 Result<Config> ConfigFromFile(std::string_view text, const std::set<std::string>& given,

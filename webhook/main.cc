@@ -139,10 +139,10 @@ int Run(const ServerConfig& config) {
 
 int Main(int argc, char** argv) {
   // Large bodies go back to the system when they are done with; the default threshold would grow with the first of
-  // them.
+  // them. With fewer arenas than these threads wait for one another; with more, each keeps what it once needed.
   mallopt(M_MMAP_THRESHOLD, 256 << 10);
   mallopt(M_TRIM_THRESHOLD, 1 << 20);
-  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_ARENA_MAX, 4);
   const std::vector<std::string> args(argv + 1, argv + argc);
   const auto line = ParseServerCommandLine(args);
   if (!line) return Fail(line.error());

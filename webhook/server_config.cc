@@ -6,6 +6,7 @@
 #include <charconv>
 
 #include "base/annotations.h"
+#include "base/http_server.h"
 #include "webhook/json_view.h"
 #include "webhook/node_cache.h"
 #include "webhook/options.h"
@@ -50,7 +51,7 @@ constexpr OptionInfo kOptions[] = {
     {"drain_s", "15", "Seconds to go on serving after SIGTERM."},
     {"threads", "2", "Threads that answer reviews, 1 to 64."},
     {"log_level", "info", "What is logged to standard error: error, warning, info, debug."},
-    {"check_config", "false", "Print the resulting configuration and exit.", true},
+    {"check_config", "false", "Print the resulting configuration and exit; files are not read.", true},
 };
 
 const std::array<std::span<const OptionInfo>, 2>& Tables() {
@@ -91,8 +92,11 @@ Status ApplyDuration(std::chrono::seconds& target, std::string_view name, std::s
 Status Apply(ServerConfig& config, std::string_view name, std::string_view value) {
   if (name == "listen_address") {
     if (value.empty()) return UsageError("--listen_address is empty; use HOST:PORT such as [::]:8443");
+    if (Status ok = CheckListenAddress(value); !ok) return UsageError("--listen_address: " + ok.error().message);
     config.listen_address = value;
   } else if (name == "admin_address") {
+    if (Status ok = value.empty() ? Status() : CheckListenAddress(value); !ok)
+      return UsageError("--admin_address: " + ok.error().message);
     config.admin_address = value;
   } else if (name == "certificates") {
     if (value != "files" && value != "self")

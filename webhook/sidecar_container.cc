@@ -38,6 +38,12 @@ std::string WithoutExpansion(std::string_view text) {
   return out;
 }
 
+int64_t GraceSeconds(const json::object& pod) {
+  constexpr int64_t kDefault = 30, kLongest = 86400;
+  const json::value* value = Member(Spec(pod), "terminationGracePeriodSeconds");
+  return value != nullptr && value->is_int64() ? std::clamp<int64_t>(value->get_int64(), 0, kLongest) : kDefault;
+}
+
 // A pod in the node's network shares its ports with every other one there.
 bool ServesMetrics(const json::object& pod, const InjectorConfig& config) {
   const json::value* host_network = Member(Spec(pod), "hostNetwork");
@@ -64,6 +70,8 @@ json::array Arguments(const json::object& pod, const Decision& decision, const I
   add("admin_address", admin);
   if (ShowsToken(decision, config)) add("token_file", std::string(kTokenMount) + "/token");
   if (config.ring_bytes != kDefaultRingBytes) add("ring_bytes", std::to_string(config.ring_bytes));
+  if (const auto flush = decision.shape == Shape::kContainer ? FlushMs(pod) : std::nullopt)
+    add("shutdown_timeout_ms", std::to_string(*flush));
   for (const std::string& arg : config.sidecar.args) args.emplace_back(WithoutExpansion(arg));
   // After the operator's, so that what a pod's author has chosen wins.
   if (!decision.settings.max_body_bytes.empty())
@@ -156,14 +164,17 @@ std::string ServiceName(const json::object& pod) {
 }
 
 uint64_t DrainMs(const json::object& pod) {
-  constexpr int64_t kDefaultGraceSeconds = 30, kLongestGraceSeconds = 86400, kMarginSeconds = 8;
-  int64_t grace = kDefaultGraceSeconds;
-  if (const json::value* value = Member(Spec(pod), "terminationGracePeriodSeconds");
-      value != nullptr && value->is_int64())
-    grace = std::clamp<int64_t>(value->get_int64(), 0, kLongestGraceSeconds);
+  constexpr int64_t kMarginSeconds = 8;
+  const int64_t grace = GraceSeconds(pod);
   // Less than the whole, because what is queued is sent after the draining, in up to 5 s.
   // Half of a short grace period, so that something is left for the sinks to be flushed in.
   return static_cast<uint64_t>(grace > 2 * kMarginSeconds ? (grace - kMarginSeconds) * 1000 : grace * 500);
+}
+
+std::optional<uint64_t> FlushMs(const json::object& pod) {
+  const int64_t grace = GraceSeconds(pod);
+  if (grace > 10) return std::nullopt;
+  return static_cast<uint64_t>(grace * 400);
 }
 
 json::object SidecarContainer(const json::object& pod, const Decision& decision, const InjectorConfig& config,

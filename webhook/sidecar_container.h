@@ -28,4 +28,7 @@ std::string ServiceName(const json::object& pod);
 // Milliseconds that an ordinary container goes on after SIGTERM: a few seconds under the pod's grace period.
 uint64_t DrainMs(const json::object& pod);
 
+// Milliseconds for its sinks after that, where the grace period is too short for the sidecar's default of 5 s.
+std::optional<uint64_t> FlushMs(const json::object& pod);
+
 }  // namespace podtap::webhook

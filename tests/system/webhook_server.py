@@ -279,6 +279,20 @@ class Reviews(WithWebhook):
 
 
 class Newcomer(unittest.TestCase):
+    def test_the_readme_s_try_works_as_written(self):
+        text = (pathlib.Path(__file__).resolve().parents[2] / "README.md").read_text()
+        script = text.split("### Try the admission webhook", 1)[1].split("```\n", 1)[1].split("```", 1)[0]
+        port = free_port()
+        for old, new in (("build/bin/podtap-webhook", f"{WEBHOOK} --listen_address=127.0.0.1:{port} --admin_address="),
+                         ("localhost:8443", f"localhost:{port}"), ("kill %1", "kill %1; wait %1")):
+            self.assertIn(old, script)
+            script = script.replace(old, new)
+        with tempfile.TemporaryDirectory() as folder:
+            result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, timeout=PATIENCE_S, cwd=folder)
+        patch = json.loads(result.stdout)
+        self.assertIn("podtap", json.dumps(patch), result.stderr)
+        self.assertIn("podtap-sidecar:latest", json.dumps(patch))
+
     def test_the_documented_try_with_curl_works_as_written(self):
         text = (pathlib.Path(__file__).resolve().parents[2] / "docs/webhook.md").read_text()
         script = text.split("## Try it with curl", 1)[1].split("```sh\n", 1)[1].split("```", 1)[0]
@@ -492,6 +506,8 @@ class BadInput(unittest.TestCase):
                 self.assertEqual(result.returncode, code, f"{flags}: {result.stderr}")
                 self.assertIn(words, result.stderr)
                 self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+                if code == 2:  # Everything that no file and no socket is needed to see.
+                    self.assertEqual(self.run_with(*flags, "--check_config").stderr, result.stderr)
             checked = self.run_with(*good, "--check_config", "--drain_s=3")
             self.assertEqual((checked.returncode, json.loads(checked.stdout)["drain_s"]), (0, 3))
             self.assertEqual(self.run_with("--version").returncode, 0)

@@ -215,7 +215,12 @@ TEST(ListenOn, SaysWhatAnAddressMustLookLike) {
     const auto listener = ListenOn(address);
     ASSERT_FALSE(listener) << address;
     EXPECT_EQ(listener.error().exit_code, Error::kUsage) << address;
+    const Status checked = CheckListenAddress(address);
+    ASSERT_FALSE(checked) << address;
+    EXPECT_EQ(checked.error().message, listener.error().message);
   }
+  for (const char* address : {"127.0.0.1:0", "[::]:8080", "::1:8080", "unix:/no/such/folder/a.sock"})
+    EXPECT_TRUE(CheckListenAddress(address)) << address;
   EXPECT_TRUE(ListenOn("127.0.0.1:0"));
   EXPECT_FALSE(ListenOn("unix:/no/such/folder/a.sock"));
 }

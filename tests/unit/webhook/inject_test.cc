@@ -64,6 +64,30 @@ TEST(Inject, DrainingEndsUnderThePodsGracePeriod) {
   EXPECT_EQ(drain(R"("terminationGracePeriodSeconds":9223372036854775807)"), 86392000u);
 }
 
+TEST(Inject, DrainingAndFlushingFitTogetherIntoTheGracePeriod) {
+  constexpr uint64_t kSidecarsDefaultMs = 5000;
+  for (uint64_t grace = 0; grace <= 60; ++grace) {
+    const auto spec = AskingPod("\"terminationGracePeriodSeconds\":" + std::to_string(grace));
+    const uint64_t flush = FlushMs(spec.get_object()).value_or(kSidecarsDefaultMs);
+    EXPECT_LE(DrainMs(spec.get_object()) + flush, grace * 1000) << grace;
+  }
+}
+
+TEST(Inject, OnlyAShortGracePeriodShortensTheFlushAndTheOperatorsWordCountsForMore) {
+  InjectorConfig config = TestConfig();
+  config.injection = Injection::kContainer;
+  const auto args = [&](std::string_view spec) {
+    return Strings(At(InjectInto(AskingPod(spec), config).pod, "/spec/containers/0/args"));
+  };
+  const char* kShort = R"("terminationGracePeriodSeconds":5)";
+  EXPECT_THAT(args(""), Not(Contains(HasSubstr("--shutdown_timeout_ms"))));
+  EXPECT_THAT(args(kShort), Contains("--shutdown_timeout_ms=2000"));
+  config.sidecar.args = {"--shutdown_timeout_ms=100"};
+  const auto both = args(kShort);
+  EXPECT_LT(std::find(both.begin(), both.end(), "--shutdown_timeout_ms=2000"),
+            std::find(both.begin(), both.end(), "--shutdown_timeout_ms=100"));
+}
+
 TEST(Inject, TheContainerIsAsTheOperatorWantsIt) {
   const auto [outcome, pod] = InjectInto(AskingPod());
   const json::value container = At(pod, "/spec/initContainers/0");
