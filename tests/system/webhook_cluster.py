@@ -14,6 +14,7 @@ import pathlib
 import re
 import shutil
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -124,7 +125,8 @@ class Webhook:
         connection = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=PATIENCE_S, context=context)
         if name:
             # As an API server does: to the service's address, with the service's name.
-            raw = __import__("socket").create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
+            raw = socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S)
+            raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             connection.sock = context.wrap_socket(raw, server_hostname=name)
         return connection
 
@@ -673,6 +675,51 @@ class Revisions(Case):
         until(lambda: image("shop") == ["podtap-sidecar:test"], "and back")
 
 
+class Load:
+    """Reviews at a steady rate until it is left, by 8 clients over keep-alive connections that are renewed when the webhook
+    says so, when `target` gives another webhook, and every 50 calls where `renew`. Any call that fails is told by `failures`."""
+
+    CLIENTS, PER_SECOND = 8, 1000
+
+    def __init__(self, target, connect, renew=False):
+        self.target, self.connect, self.renew = target, connect, renew
+        self.calls, self.failures, self.end = [0] * self.CLIENTS, [], threading.Event()
+        self.threads = [threading.Thread(target=self.run, args=(i,)) for i in range(self.CLIENTS)]
+
+    def run(self, number):
+        connection, webhook, pause = None, None, self.CLIENTS / self.PER_SECOND
+        due = time.monotonic()
+        while not self.end.is_set():
+            try:
+                if connection is None or webhook is not self.target() or (self.renew and self.calls[number] % 50 == 0):
+                    webhook = self.target()
+                    connection = self.connect(webhook)
+                connection.request("POST", "/mutate", BODY, {"Content-Type": "application/json"})
+                response = connection.getresponse()
+                if b'"patch"' not in response.read() or response.status != 200:
+                    self.failures.append(response.status)
+                if response.getheader("Connection") == "close":
+                    connection = None
+                self.calls[number] += 1
+            except (OSError, http.client.HTTPException) as error:
+                self.failures.append(repr(error))
+                connection = None
+            due = max(due + pause, time.monotonic() - 1)  # what was missed within a second is made up for
+            time.sleep(max(0.0, due - time.monotonic()))
+
+    def __enter__(self):
+        self.begin = time.monotonic()
+        for thread in self.threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.end.set()
+        for thread in self.threads:
+            thread.join()
+        self.rate = sum(self.calls) / (time.monotonic() - self.begin)
+
+
 class SelfCertificates(Case):
     FLAGS = ("--certificates=self", "--secret_name=podtap-cert", "--service_name=podtap-webhook",
              "--webhook_configuration_name=podtap")
@@ -754,38 +801,18 @@ class SelfCertificates(Case):
     def test_renewal_under_load_fails_no_call(self):
         # The certificate is renewed after some 19 s, the authority after some 25 s, while reviews come.
         webhook = self.start(*self.FLAGS, "--certificate_lifetime=30s", "--ca_lifetime=40s", files=False)
-        end, calls, failures = threading.Event(), [0] * 4, []
-
-        def load(worker):
-            connection = None
-            while not end.is_set():
-                try:
-                    if connection is None or calls[worker] % 50 == 0:
-                        # A new connection trusts what the configuration says now.
-                        connection = webhook.connect(ca=self.bundles()[0], name=self.NAME)
-                    webhook.mutate(plain_pod(), connection=connection)
-                    calls[worker] += 1
-                except (OSError, http.client.HTTPException) as error:
-                    failures.append(repr(error))
-                    connection = None
-
         first, patience = self.bundles()[0], 2 * PATIENCE_S
-        workers = [threading.Thread(target=load, args=(i,)) for i in range(4)]
-        for worker in workers:
-            worker.start()
-        try:
+        # A new connection trusts what the configuration says now.
+        with Load(lambda: webhook, lambda w: w.connect(ca=self.bundles()[0], name=self.NAME), renew=True) as load:
             until(lambda: self.bundles()[0] != first, "the authority changes", patience)
             self.assertEqual(self.bundles()[0].count("BEGIN CERTIFICATE"), 2, "old and new are trusted during the change")
             self.assertTrue(self.bundles()[0].endswith(first))
             loads = webhook.metric("podtap_webhook_certificate_loads_total")
             until(lambda: webhook.metric("podtap_webhook_certificate_loads_total") > loads, "the new one is presented")
             time.sleep(2)
-        finally:
-            end.set()
-            for worker in workers:
-                worker.join()
-        self.assertEqual(failures, [])
-        self.assertGreater(min(calls), 50)
+        self.assertEqual(load.failures, [])
+        self.assertGreater(min(load.calls), 50)
+        print(f"\nrenewal: {load.rate:.0f} reviews/s", file=sys.stderr)
 
     def test_the_certificate_survives_a_restart(self):
         first = self.start(*self.FLAGS, files=False)
@@ -812,44 +839,17 @@ class Draining(Case):
     def test_a_rollout_under_load_fails_no_call(self):
         old = self.start("--drain_s=3")
         new = self.start()
-        current, failures, calls, end = [old], [], [0] * 8, threading.Event()
-
-        def load(worker):
-            connection, target = None, None
-            while not end.is_set():
-                try:
-                    if connection is None or target is not current[0]:
-                        target = current[0]
-                        connection = target.connect()
-                    connection.request("POST", "/mutate", BODY, {"Content-Type": "application/json"})
-                    response = connection.getresponse()
-                    response.read()
-                    if response.status != 200:
-                        failures.append(response.status)
-                    if response.getheader("Connection") == "close":
-                        connection = None
-                    calls[worker] += 1
-                    time.sleep(0.005)
-                except (OSError, http.client.HTTPException) as error:
-                    failures.append(repr(error))
-                    connection = None
-
-        workers = [threading.Thread(target=load, args=(i,)) for i in range(8)]
-        begin = time.monotonic()
-        for worker in workers:
-            worker.start()
-        time.sleep(1)
-        old.process.send_signal(signal.SIGTERM)
-        time.sleep(1.5)  # as long as it takes until everybody knows that it is not ready
-        current[0] = new
-        old.process.wait(PATIENCE_S)
-        time.sleep(0.5)
-        end.set()
-        for worker in workers:
-            worker.join()
-        self.assertEqual(failures, [])
-        self.assertGreater(sum(calls), 100)
-        print(f"\nrollout: {sum(calls) / (time.monotonic() - begin):.0f} reviews/s", file=sys.stderr)
+        current = old
+        with Load(lambda: current, lambda w: w.connect()) as load:
+            time.sleep(1)
+            old.process.send_signal(signal.SIGTERM)
+            time.sleep(1.5)  # as long as it takes until everybody knows that it is not ready
+            current = new
+            old.process.wait(PATIENCE_S)
+            time.sleep(0.5)
+        self.assertEqual(load.failures, [])
+        self.assertGreater(min(load.calls), 50)
+        print(f"\nrollout: {load.rate:.0f} reviews/s", file=sys.stderr)
 
 
 BODY = json.dumps({"kind": "AdmissionReview", "apiVersion": "admission.k8s.io/v1", "request": {
