@@ -38,6 +38,7 @@ mount --bind "$node" "$folder/node-cgroup"
 mount -o remount,bind,ro "$folder/node-cgroup"
 mount -t cgroup2 cgroup2 /sys/fs/cgroup
 mount --bind "$folder/volume" "$folder/volume"
+if [ -e "$folder/resolv.conf" ]; then mount --bind "$folder/resolv.conf" /etc/resolv.conf; fi
 mount -o remount,bind,ro /
 exec "$@"
 """

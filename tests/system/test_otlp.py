@@ -10,6 +10,7 @@ import time
 from support import independent_otlp, otlp_receiver, servers
 from support.admin import Admin
 from support.case import case, check, contains, equal, wait_for
+from support.dns_server import NameServer
 from support.load import memory_of
 from support.otlp_receiver import Receiver, status
 from support.pod import Pod
@@ -186,6 +187,44 @@ def a_collector_that_is_killed_and_restarted_under_load_gets_what_waited():
         wait_for(lambda: set(numbered("before", 50) + numbered("meanwhile", 200) + numbered("after", 50)) ==
                  set(queries(receiver.spans())), "all spans", 20)
         wait_for(lambda: "takes exchanges now" in tap.sidecar.log(), "a line when it is over")
+        equal(tap.sidecar.stop(), 0, "exit status")
+
+
+@case
+def a_name_is_looked_up_again_when_its_address_fails_and_what_dns_answers_harms_nobody():
+    with Pod() as pod, NameServer(pod, {"collector.test": "127.0.0.2"}) as names:
+        servers.nginx(pod)
+        with Receiver(pod, address="127.0.0.2") as old:
+            tap = Tap(pod, endpoint="http://collector.test:4318")
+            worker = tap.sidecar.worker_pid()
+            ask(pod, numbered("before", 20))
+            wait_for(lambda: len(old.spans()) == 20, "spans at the first address")
+            asked = names.asked
+            ask(pod, numbered("kept", 20))
+            wait_for(lambda: len(old.spans()) == 40, "spans on the same connection")
+            equal(names.asked, asked, "a connection that works needs no name")
+        # The collector's pod is replaced: another address, which DNS knows a moment later.
+        with Receiver(pod, address="127.0.0.3") as new:
+            ask(pod, numbered("meanwhile", 20))
+            wait_for(lambda: tap.counter("podtap_sink_write_errors_total") >= 1, "an attempt")
+            names.names["collector.test"] = "127.0.0.3"
+            wait_for(lambda: len(new.spans()) == 20, "spans at the second address", 20)
+        for broken in ("garbage", "no such name", "nobody answers"):
+            if broken == "garbage":
+                names.garbage = True
+            elif broken == "no such name":
+                names.garbage = False
+                del names.names["collector.test"]
+            else:
+                names.__exit__()
+            before = tap.counter("podtap_sink_write_errors_total")
+            ask(pod, numbered(broken[:2], 5))
+            wait_for(lambda b=before: tap.counter("podtap_sink_write_errors_total") > b, f"an attempt with {broken}", 20)
+        contains(tap.sidecar.log(), "cannot find the address of collector.test", "the log")
+        with NameServer(pod, {"collector.test": "127.0.0.4"}), Receiver(pod, address="127.0.0.4") as newest:
+            wait_for(lambda: len(newest.spans()) == 15, "what waited arrives", 40)
+        equal(tap.sidecar.worker_pid(), worker, "the worker of the beginning")
+        equal(tap.stats()["refused_system_calls"], 0, "refused system calls")
         equal(tap.sidecar.stop(), 0, "exit status")
 
 
