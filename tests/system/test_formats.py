@@ -4,6 +4,8 @@
 import json
 import os
 import re
+import signal
+import socket
 import subprocess
 import sys
 
@@ -59,6 +61,65 @@ def the_documented_reader_reads_the_protobuf_format():
             role, method, target, status, size = reader.stdout.readline().split()
             equal([role, method, target, status], ["ROLE_INGRESS", "GET", url, "200"], "a line")
             check(int(size) > 0, "it has a body")
+
+
+def whole_records(data):
+    """The whole length-delimited records at the beginning of `data`, and what is left."""
+    records = []
+    while True:
+        size = shift = at = 0
+        while at < len(data):
+            size |= (data[at] & 0x7F) << shift
+            at, shift = at + 1, shift + 7
+            if data[at - 1] < 0x80:
+                break
+        else:
+            return records, data
+        if len(data) < at + size:
+            return records, data
+        records.append(data[at:at + size])
+        data = data[at + size:]
+
+
+def identity(record):
+    """HttpEvent.event_id: field 1, a string, which protobuf writes first."""
+    equal(record[0], 0x0A, "the first field")
+    return record[2:2 + record[1]]
+
+
+@case
+def a_reader_that_leaves_within_a_record_leaves_no_half_of_it_to_the_next():
+    with Pod() as pod:
+        servers.python(pod)
+        path = os.path.join(pod.volume, "sink.sock")
+        listener = socket.socket(socket.AF_UNIX)
+        listener.bind(path)
+        listener.listen()
+        listener.settimeout(20)
+        tap = pod.sidecar(f"--sink=unix:{path}?format=proto")
+        first, _ = listener.accept()
+        ask(pod, [f"/bytes?n=100000&i={i}" for i in range(20)])
+        data = b""
+        while len(data) < 250_000:  # two records and a half
+            data += first.recv(250_000 - len(data))
+        first.close()
+        second, _ = listener.accept()
+        ask(pod, [f"/bytes?n=100&i={i}" for i in range(20)])
+        second.settimeout(20)
+        pieces = []
+        tap.signal(signal.SIGTERM)
+        while piece := second.recv(1 << 20):
+            pieces.append(piece)
+        equal(tap.process.wait(timeout=20), 0, "exit status")
+        one, half = whole_records(data)
+        two, rest = whole_records(b"".join(pieces))
+        equal((len(one), bool(half), rest), (2, True, b""), "whole records, the half one, what the second reader has left")
+        names = [identity(record) for record in one + two]
+        equal(len(set(names)), len(names), "none twice")
+        sent = int(re.findall(r'"TotalRequestsSent":(\d+)', tap.log())[-1])
+        lost = int(re.findall(r'"TotalEventsDroppedAtEventQueueLimit":(\d+)', tap.log())[-1])
+        equal(sent + lost, 40, "what was sent, and what was lost with the first reader")
+        check(len(two) >= 36, f"records of the second reader: {len(two)}")
 
 
 @case
