@@ -85,6 +85,10 @@ class Reading {
   explicit Reading(std::string_view text) : text_(text) {}
 
   ConfigFileText Run() {
+    if (const size_t zero = text_.find('\0'); zero != std::string_view::npos) {
+      Mistake(LineAt(zero), "holds a zero byte; save the file as UTF-8 text");
+      return std::move(result_);
+    }
     auto documents = ParseYaml(text_);
     if (!documents) {
       // "line N, column M: why"
@@ -171,7 +175,10 @@ class Reading {
   }
 
   void Add(const std::string& name, std::string value, size_t line) {
-    if (value.find('\0') != std::string::npos) return Mistake(line, name + " holds a zero byte");
+    // A block of text ends with the end of its last line.
+    if (value.ends_with('\n')) value.pop_back();
+    if (std::any_of(value.begin(), value.end(), [](unsigned char c) { return c < ' ' || c == 0x7f; }))
+      return Mistake(line, name + " holds a line break or a control character; write a list, or one line");
     result_.settings.push_back({name, std::move(value), line});
   }
 
@@ -194,8 +201,9 @@ class Reading {
     return shown;
   }
 
-  size_t LineOf(const YamlNode& node) const {
-    const auto end = text_.begin() + static_cast<ptrdiff_t>(std::min(node.begin, text_.size()));
+  size_t LineOf(const YamlNode& node) const { return LineAt(node.begin); }
+  size_t LineAt(size_t position) const {
+    const auto end = text_.begin() + static_cast<ptrdiff_t>(std::min(position, text_.size()));
     return 1 + static_cast<size_t>(std::count(text_.begin(), end, '\n'));
   }
   void MistakeAtNode(const YamlNode& node, std::string_view what) { Mistake(LineOf(node), what); }
@@ -209,7 +217,8 @@ class Reading {
 
 FlagForm FormOfFlag(std::string_view name) {
   gflags::CommandLineFlagInfo info;
-  if (!gflags::GetCommandLineFlagInfo(std::string(name).c_str(), &info) || !info.filename.ends_with(kFlagsDefinedIn))
+  if (name.find('\0') != std::string_view::npos || !gflags::GetCommandLineFlagInfo(std::string(name).c_str(), &info) ||
+      !info.filename.ends_with(kFlagsDefinedIn))
     return FlagForm::kUnknown;
   if (IsOneOf(kCommandLineOnly, name)) return FlagForm::kCommandLineOnly;
   if (IsOneOf(kLists, name)) return FlagForm::kList;

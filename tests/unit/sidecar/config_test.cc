@@ -204,6 +204,13 @@ TEST(ConfigFile, EachMistakeIsALineWithItsNumberInTheFile) {
   EXPECT_EQ(MistakesIn("mode: all\nredact_query:\n- a\n- b,c\n- [d]"),
             "F:4: an item of redact_query holds a comma; make two items of it");
   EXPECT_EQ(MistakesIn("a: &x 1\nmode: *x").substr(0, 4), "F:1:");
+  EXPECT_EQ(MistakesIn("mode: all\nredact_query: |\n  a\n  b\n"),
+            "F:2: redact_query holds a line break or a control character; write a list, or one line");
+  EXPECT_EQ(MistakesIn("redact_query: |\n  a,b\n"), "none");
+  EXPECT_EQ(MistakesIn("mode: \"\\e[31m\""),
+            "F:1: mode holds a line break or a control character; write a list, or one line");
+  EXPECT_EQ(MistakesIn("\"mode\\0\": all"), "F:1: mode? is not known; was mode meant?");
+  EXPECT_EQ(MistakesIn(std::string_view("mode: all\n\0", 11)), "F:2: holds a zero byte; save the file as UTF-8 text");
   EXPECT_TRUE(MistakesIn("mode: [1\nb: 2").starts_with("F:")) << "not YAML";
   EXPECT_TRUE(MistakesIn("sink: ftp:/x").starts_with("F:1: sink \"ftp:/x\""));
   EXPECT_TRUE(MistakesIn("x_unheard_of_name_of_something: 1").ends_with("is not known; --help lists the names"));
