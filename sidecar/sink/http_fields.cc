@@ -52,7 +52,8 @@ void Keep(std::string_view value, std::string_view& slot) {
 }  // namespace
 
 RequestHost HostOf(std::string_view method, std::string_view target, std::string_view host_field) {
-  if (method == "CONNECT" && !target.empty()) return SplitAuthority(target);
+  // An extended CONNECT (RFC 8441) has a path where the plain one names its host.
+  if (method == "CONNECT" && !target.empty() && !target.starts_with('/')) return SplitAuthority(target);
   if (const auto authority = AuthorityOf(target); authority && !authority->empty()) return SplitAuthority(*authority);
   return SplitAuthority(host_field);
 }

@@ -34,6 +34,7 @@ TEST(RequestHost, APathThatHoldsAUrlIsStillAPath) {
 TEST(RequestHost, ConnectNamesItInItsTarget) {
   EXPECT_EQ(Host("b.example:443", "a.example", "CONNECT"), "b.example 443");
   EXPECT_EQ(Host("", "a.example", "CONNECT"), "a.example");
+  EXPECT_EQ(Host("/chat", "a.example:81", "CONNECT"), "a.example 81") << "an extended one, of HTTP/2";
 }
 
 TEST(RequestHost, IPv6LiteralsKeepTheirBrackets) {
