@@ -57,6 +57,7 @@ int RunCommandLine(int argc, const char* const* argv) {
   options.target_is_ours = true;
   options.on_attached = [&] { return command->Go(); };
   options.on_signal = [&](const signalfd_siginfo& signal) { command->Forward(signal); };
+  options.file_text = line.file_text;
   options.parse = [&](std::string_view text) -> Result<Config> {
     auto parsed = ParseCommandLine(argc, argv, defaults, text).command_line;
     if (!parsed) return std::unexpected(parsed.error());

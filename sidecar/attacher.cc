@@ -89,7 +89,7 @@ struct Attacher::Worker {
 Attacher::Attacher(Config config, Options options)
     : config_(std::move(config)),
       options_(std::move(options)),
-      file_(options_.parse ? config_.config_file : std::string(), options_.parse),
+      file_(options_.parse ? config_.config_file : std::string(), options_.parse, std::move(options_.file_text)),
       opener_(MakeDirectOpener()) {}
 
 Attacher::~Attacher() = default;
@@ -502,7 +502,7 @@ Status Attacher::ReplaceWorker(const Config& next) {
 void Attacher::TellConfig() {
   if (!worker_) return;
   const UniqueFd text(memfd_create("podtap-configuration", MFD_CLOEXEC));
-  const std::string& content = file_.text();
+  const std::string content = file_.text().value_or("");
   if (!text || write(text.get(), content.data(), content.size()) != static_cast<ssize_t>(content.size()) ||
       lseek(text.get(), 0, SEEK_SET) != 0) {
     LOG(ERROR) << "the worker cannot be told of the new configuration: " << ErrnoError("memory file").error().message;

@@ -44,6 +44,7 @@ class Attacher {
     std::optional<Error> broken_configuration;
     // What a changed file of --config_file makes of the command line; null: it is not followed.
     ConfigFollower::Parse parse;
+    std::optional<std::string> file_text;  // what it held when the configuration was made
   };
 
   Attacher(Config config, Options options);
@@ -52,6 +53,8 @@ class Attacher {
   Result<int> Run();
   // Set when Run() ended because the file that made the configuration unusable was mended.
   const std::optional<Config>& mended() const { return mended_; }
+  // What the configuration file held when it could be read last.
+  const std::optional<std::string>& file_text() const { return file_.text(); }
 
  private:
   struct Worker;

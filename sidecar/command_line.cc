@@ -175,6 +175,7 @@ Result<CommandLine> Parse(int argc, const char* const* argv, const std::vector<s
   auto config = FLAGS_config_file.empty() ? ConfigFromFlags() : ConfigFromFile(*file, given, defaults);
   if (!config) return std::unexpected(config.error());
   result.config = *std::move(config);
+  if (file && !FLAGS_config_file.empty()) result.file_text = *file;
   return result;
 }
 

@@ -72,7 +72,8 @@ struct CommandLine {
   bool check_config = false;
   bool version = false;
   bool help = false;
-  std::vector<std::string> rest;  // after "--"
+  std::vector<std::string> rest;         // after "--"
+  std::optional<std::string> file_text;  // of --config_file, where it was read
   // Set: this process only waits for the running instance to be attached.
   bool wait_only = false;
   uint64_t wait_until_attached_ms = 0;

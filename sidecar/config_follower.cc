@@ -15,10 +15,11 @@ bool IsSame(const struct stat& a, const struct stat& b) {
 
 }  // namespace
 
-ConfigFollower::ConfigFollower(std::string path, Parse parse) : path_(std::move(path)), parse_(std::move(parse)) {
-  if (!follows()) return;
-  stat(path_.c_str(), &seen_);
-  if (auto text = ReadConfigFile(path_)) text_ = *std::move(text);
+ConfigFollower::ConfigFollower(std::string path, Parse parse, std::optional<std::string> text)
+    : path_(std::move(path)), parse_(std::move(parse)), text_(std::move(text)) {
+  if (!follows() || text_) return;
+  // That it cannot be read was told at the start.
+  if (const auto again = ReadConfigFile(path_); !again) failure_ = again.error().message;
 }
 
 std::optional<Result<Config>> ConfigFollower::Look() {
@@ -34,7 +35,7 @@ std::optional<Result<Config>> ConfigFollower::Look() {
   failure_.clear();
   if (text_ == *text) return std::nullopt;
   text_ = *std::move(text);
-  return parse_(text_);
+  return parse_(*text_);
 }
 
 }  // namespace podtap

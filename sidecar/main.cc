@@ -79,8 +79,10 @@ int Main(int argc, char** argv) {
     if (!parsed) return std::unexpected(parsed.error());
     return std::move(parsed->config);
   };
+  std::optional<std::string> file_text;
   if (!mistake && !command_line.config.config_file.empty() && !command_line.help) {
     auto text = ReadConfigFile(command_line.config.config_file);
+    if (text) file_text = *text;
     auto config = text ? parse(*text) : std::unexpected(text.error());
     if (config) {
       command_line.config = *std::move(config);
@@ -106,11 +108,13 @@ int Main(int argc, char** argv) {
     options.on_attached = [&] { return lock->ShowAttached(); };
     options.broken_configuration = mistake;
     options.parse = parse;
+    options.file_text = file_text;
     Attacher attacher(command_line.config, std::move(options));
     const Result<int> status = attacher.Run();
     if (attacher.mended()) {
       command_line.config = *attacher.mended();
       mistake.reset();
+      file_text = attacher.file_text();
       continue;
     }
     if (status) return *status;

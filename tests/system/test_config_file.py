@@ -216,6 +216,16 @@ def each_mistake_is_a_line_at_start_and_with_keep_running_it_is_waited_for():
         equal(tap.wait_events(1)[0]["http"]["url"], "/mended", "url")
         equal(tap.stop(), 0, "exit status")
 
+        # A ConfigMap that is mounted later, and is empty.
+        os.remove(file.path)
+        flag, admin = answers_at(pod, "later.sock")
+        tap = pod.sidecar(flag, "--keep_running", f"--config_file={file.path}", wait=False)
+        wait_for(lambda: os.path.exists(admin.path), "the socket")
+        contains(admin.ask("GET", "/readyz").text, f"cannot read {file.path}", "/readyz")
+        file.write("")
+        tap.wait_attached()
+        equal(tap.stop(), 0, "exit status")
+
 
 @case
 def the_command_line_counts_for_more_and_check_config_shows_the_sum():

@@ -2,6 +2,7 @@
 #include "sidecar/config.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <fstream>
 #include <map>
@@ -9,6 +10,7 @@
 
 #include "sidecar/config_change.h"
 #include "sidecar/config_file.h"
+#include "sidecar/config_follower.h"
 
 namespace podtap {
 namespace {
@@ -234,6 +236,47 @@ TEST(ConfigFile, TheExampleOfTheDocumentationIsRight) {
   const std::string text = Documentation();
   const size_t begin = text.find("```yaml\n") + 8;
   EXPECT_EQ(MistakesIn(text.substr(begin, text.find("```", begin) - begin)), "none");
+}
+
+TEST(ConfigFollower, TellsOfEachChangeOnceAlsoOfOneBeforeItsFirstLook) {
+  const std::string path = testing::TempDir() + "/podtap-follower-" + std::to_string(getpid());
+  const auto write = [&](std::string_view text) {
+    std::ofstream(path + ".new") << text;
+    ASSERT_EQ(rename((path + ".new").c_str(), path.c_str()), 0);
+  };
+  std::vector<std::string> parsed;
+  const auto parse = [&](std::string_view text) -> Result<Config> {
+    parsed.emplace_back(text);
+    if (text == "bad") return UsageError("a mistake");
+    return Config();
+  };
+  write("two");
+  ConfigFollower follower(path, parse, "one");
+  EXPECT_TRUE(follower.Look()) << "it changed between its first reading and the first look";
+  EXPECT_FALSE(follower.Look());
+  write("two");
+  EXPECT_FALSE(follower.Look()) << "another file with the same text";
+  write("bad");
+  auto bad = follower.Look();
+  ASSERT_TRUE(bad);
+  EXPECT_FALSE(*bad);
+  EXPECT_FALSE(follower.Look());
+  unlink(path.c_str());
+  auto gone = follower.Look();
+  ASSERT_TRUE(gone);
+  EXPECT_FALSE(*gone);
+  EXPECT_FALSE(follower.Look()) << "once";
+  write("two");
+  EXPECT_TRUE(follower.Look());
+  EXPECT_EQ(parsed, (std::vector<std::string>{"two", "bad", "two"}));
+  unlink(path.c_str());
+
+  ConfigFollower from_nothing(path, parse, std::nullopt);
+  EXPECT_FALSE(from_nothing.Look()) << "that was told at the start";
+  write("");
+  EXPECT_TRUE(from_nothing.Look()) << "an empty file is one, too";
+  unlink(path.c_str());
+  EXPECT_FALSE(ConfigFollower("", parse, std::nullopt).Look());
 }
 
 TEST(ConfigChange, TellsWhatHoldsAtOnceFromWhatNeedsAnotherWorkerOrAnotherStart) {
