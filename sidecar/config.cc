@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sidecar/config.h"
-#include "base/http_server.h"
 
 #include <gflags/gflags.h>
 #include <sys/random.h>
@@ -11,7 +10,6 @@
 #include <cstdlib>
 #include <tuple>
 
-#include "base/http_server.h"
 #include "sidecar/flags.h"
 
 DEFINE_string(cgroup, "", "Capture the processes of this cgroup (a cgroup2 directory).");
@@ -310,8 +308,6 @@ Result<Config> ConfigFromFlags() {
   config.redact_hash_key_file = FLAGS_redact_hash_key_file;
 
   config.admin_addresses = SplitList(FLAGS_admin_address);
-  for (const std::string& address : config.admin_addresses)
-    if (Status ok = CheckListenAddress(address); !ok) return UsageError("--admin_address: " + ok.error().message);
   config.annotation_file = FLAGS_annotation_file;
   auto level = ParseLogLevel(FLAGS_log_level);
   if (!level) return std::unexpected(level.error());
