@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sidecar/event/new_event.h"
 
+#include <cstddef>
+#include <memory>
 #include <mutex>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -13,61 +16,68 @@ constexpr size_t kMaxHeadBytes = 4096;  // per message: larger buffers are given
 constexpr size_t kMaxBodyBytes = 1024;  // likewise
 constexpr size_t kMaxTextBytes = 512;
 
-// What is assigned to a string leaves it its buffer, so a large one must go first; and a small one stays.
-void DropLarge(std::string& used, size_t limit) {
-  if (used.capacity() > limit) std::string().swap(used);
+std::string Kept(std::string& used, size_t limit) {
+  std::string kept;
+  if (used.capacity() <= limit) kept = std::move(used);
+  kept.clear();
+  return kept;
 }
 
-void DropLarge(HeaderList& used) {
-  if (used.memory() <= kMaxHeadBytes) return;
-  HeaderList none;
-  std::swap(none, used);
+HeaderList Kept(HeaderList& used) {
+  HeaderList kept;
+  if (used.memory() <= kMaxHeadBytes) std::swap(kept, used);
+  kept.Clear();
+  return kept;
 }
 
-// A list is assigned without its buffers.
-void Keep(HeaderList& used, HeaderList& empty) {
-  DropLarge(used);
-  used.Clear();
-  std::swap(empty, used);
+// The event is made anew, but for the buffers that most exchanges fill and that are not large.
+void Renew(HttpEvent& used) {
+  HeaderList request_headers = Kept(used.request.headers), response_headers = Kept(used.response.headers);
+  HeaderList response_trailers = Kept(used.response.trailers);
+  std::string request_body = Kept(used.request.body, kMaxBodyBytes);
+  std::string response_body = Kept(used.response.body, kMaxBodyBytes);
+  std::string target = Kept(used.target, kMaxTextBytes), authority = Kept(used.authority, kMaxTextBytes);
+  std::string container_id = Kept(used.container_id, kMaxTextBytes);
+  std::destroy_at(&used);
+  HttpEvent& event = *std::construct_at(&used);
+  event.request.headers = std::move(request_headers);
+  event.response.headers = std::move(response_headers);
+  event.response.trailers = std::move(response_trailers);
+  event.request.body = std::move(request_body);
+  event.response.body = std::move(response_body);
+  event.target = std::move(target);
+  event.authority = std::move(authority);
+  event.container_id = std::move(container_id);
 }
 
-// Everything is as new, but for buffers that are not large.
-void Clean(HttpEvent& used) {
-  HttpEvent empty;
-  Keep(used.request.headers, empty.request.headers);
-  Keep(used.response.headers, empty.response.headers);
-  Keep(used.response.trailers, empty.response.trailers);
-  DropLarge(used.request.trailers);
-  DropLarge(used.request.body, kMaxBodyBytes);
-  DropLarge(used.response.body, kMaxBodyBytes);
-  for (std::string* text : {&used.method, &used.target, &used.version, &used.scheme, &used.authority, &used.protocol,
-                            &used.reason, &used.response_version, &used.container_id})
-    DropLarge(*text, kMaxTextBytes);
-  used = std::move(empty);
-}
+// An event, and where its shared_ptr counts.
+struct Pooled {
+  HttpEvent event;
+  alignas(std::max_align_t) std::byte control[64];
+};
 
 class Pool {
  public:
-  std::unique_ptr<HttpEvent> Take() {
+  std::unique_ptr<Pooled> Take() {
     {
       const std::lock_guard lock(mutex_);
       if (!kept_.empty()) {
-        std::unique_ptr<HttpEvent> event = std::move(kept_.back());
+        std::unique_ptr<Pooled> pooled = std::move(kept_.back());
         kept_.pop_back();
-        return event;
+        return pooled;
       }
     }
-    return std::make_unique<HttpEvent>();
+    return std::make_unique<Pooled>();
   }
-  void Give(std::unique_ptr<HttpEvent> event) {
-    Clean(*event);
+  void Give(std::unique_ptr<Pooled> pooled) {
+    Renew(pooled->event);
     const std::lock_guard lock(mutex_);
-    if (kept_.size() < kMaxKept) kept_.push_back(std::move(event));
+    if (kept_.size() < kMaxKept) kept_.push_back(std::move(pooled));
   }
 
  private:
   std::mutex mutex_;
-  std::vector<std::unique_ptr<HttpEvent>> kept_;
+  std::vector<std::unique_ptr<Pooled>> kept_;
 };
 
 // Never destroyed: an abandoned sink's thread may hold events to the end of the process.
@@ -76,10 +86,33 @@ Pool& ThePool() {
   return pool;
 }
 
+// Gives a shared_ptr the memory in `home` for its counts; freeing that is the last thing it does with it.
+template <typename T>
+struct ControlMemory {
+  using value_type = T;
+
+  explicit ControlMemory(Pooled* pooled) : home(pooled) {}
+  template <typename U>
+  ControlMemory(const ControlMemory<U>& other) : home(other.home) {}
+
+  T* allocate(size_t) {
+    static_assert(sizeof(T) <= sizeof(Pooled::control) && alignof(T) <= alignof(std::max_align_t));
+    return reinterpret_cast<T*>(home->control);
+  }
+  void deallocate(T*, size_t) { ThePool().Give(std::unique_ptr<Pooled>(home)); }
+  template <typename U>
+  bool operator==(const ControlMemory<U>& other) const {
+    return home == other.home;
+  }
+
+  Pooled* home;
+};
+
 }  // namespace
 
 std::shared_ptr<HttpEvent> NewHttpEvent() {
-  return {ThePool().Take().release(), [](HttpEvent* event) { ThePool().Give(std::unique_ptr<HttpEvent>(event)); }};
+  Pooled* const pooled = ThePool().Take().release();
+  return {&pooled->event, [](HttpEvent*) {}, ControlMemory<HttpEvent>(pooled)};
 }
 
 }  // namespace podtap
