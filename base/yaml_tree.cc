@@ -7,6 +7,8 @@
 #include <map>
 #include <memory>
 
+#include "base/utf8.h"
+
 namespace podtap {
 namespace {
 
@@ -117,8 +119,18 @@ class Reader {
       default:
         return Refuse("unexpected structure");
     }
-    if (read && !anchor.empty()) anchors_[anchor] = node;
-    return read;
+    return read && (anchor.empty() || Keep(anchor, node));
+  }
+
+  // A copy for the aliases that will name it. It counts: anchors within anchors would multiply what is held.
+  bool Keep(const std::string& anchor, const YamlNode& node) {
+    if (!Count(node)) return false;
+    anchors_[anchor] = node;
+    return true;
+  }
+  bool Count(const YamlNode& node) {
+    nodes_ += CountNodes(node);
+    return nodes_ <= kMaxNodes || Refuse("more than " + std::to_string(kMaxNodes) + " values");
   }
 
   void ReadScalar(YamlNode& node) {
@@ -144,8 +156,7 @@ class Reader {
   bool ReadAlias(YamlNode& node) {
     const auto named = anchors_.find(TextOf(event_->alias.anchor));
     if (named == anchors_.end()) return Refuse("an alias names no anchor");
-    nodes_ += CountNodes(named->second);
-    if (nodes_ > kMaxNodes) return Refuse("more than " + std::to_string(kMaxNodes) + " values");
+    if (!Count(named->second)) return false;
     node = named->second;
     node.alias = true;
     const fy_mark* begin = fy_event_start_mark(event_);
@@ -187,6 +198,14 @@ class Reader {
   std::string limit_;
 };
 
+std::unexpected<Error> NotUtf8(std::string_view text, size_t at) {
+  const std::string_view before = text.substr(0, at);
+  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
+  const size_t column = at - (before.rfind('\n') + 1) + 1;  // npos + 1 is 0
+  return UsageError("line " + std::to_string(line) + ", column " + std::to_string(column) +
+                    ": not UTF-8; save the file as UTF-8 text");
+}
+
 // Where the JSON value that begins the text ends, if it is one and only the next follows; else the text's size.
 size_t EndOfJsonValue(std::string_view text) {
   int depth = 0;
@@ -219,6 +238,8 @@ const YamlNode* YamlNode::Find(std::string_view key) const {
 }
 
 Result<std::vector<YamlNode>> ParseYaml(std::string_view text) {
+  // Invalid bytes make libfyaml search for the end of a directive's line for ever.
+  if (const size_t valid = Utf8Prefix(text); valid != text.size()) return NotUtf8(text, valid);
   std::vector<YamlNode> documents;
   size_t at = 0;
   while (at < text.size()) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // YamlTree: a YAML or JSON text as a tree that knows where in the text each value stands, so that a value can be added
-// or taken away without touching any other line. Built from libfyaml's events. Aliases are copies of what they name,
-// merge keys are the caller's. Sizes are bounded: 64 levels, a million values after aliases.
+// or taken away without touching any other line. Built from libfyaml's events. The text is UTF-8. Aliases are copies of
+// what they name, merge keys are the caller's. Sizes are bounded: 64 levels, a million values, copies counted.
 #pragma once
 
 #include <string>

@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <string>
 
+#include "base/utf8.h"
 #include "sidecar/sink/http_fields.h"
 #include "sidecar/sink/json_text.h"
 #include "sidecar/sink/request_url.h"
-#include "sidecar/sink/utf8.h"
 
 namespace podtap {
 namespace {

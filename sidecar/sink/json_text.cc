@@ -5,6 +5,8 @@
 #include <array>
 #include <cstring>
 
+#include "base/utf8.h"
+
 namespace podtap {
 namespace {
 
@@ -88,28 +90,6 @@ constexpr std::array<std::array<char, 2>, 4096> kBase64Pairs = [] {
   for (size_t i = 0; i < pairs.size(); ++i) pairs[i] = {kDigits[i >> 6], kDigits[i & 63]};
   return pairs;
 }();
-
-}  // namespace
-
-size_t Utf8Length(std::string_view text, size_t at) {
-  const auto byte = [&](size_t i) -> uint8_t { return at + i < text.size() ? static_cast<uint8_t>(text[at + i]) : 0; };
-  const auto continues = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
-  const uint8_t lead = byte(0);
-  if (lead < 0x80) return 1;
-  if (lead < 0xc2) return 0;
-  if (lead < 0xe0) return continues(1) ? 2 : 0;
-  if (lead < 0xf0) {
-    if (lead == 0xe0 && byte(1) < 0xa0) return 0;
-    if (lead == 0xed && byte(1) >= 0xa0) return 0;
-    return continues(1) && continues(2) ? 3 : 0;
-  }
-  if (lead > 0xf4) return 0;
-  if (lead == 0xf0 && byte(1) < 0x90) return 0;
-  if (lead == 0xf4 && byte(1) >= 0x90) return 0;
-  return continues(1) && continues(2) && continues(3) ? 4 : 0;
-}
-
-namespace {
 
 // text[at] does not stand for itself; what is before it is written.
 void AppendWithEscapes(std::string_view text, size_t at, TextCursor& out) {

@@ -13,10 +13,6 @@
 
 namespace podtap {
 
-// Length in bytes of the UTF-8 sequence that begins at text[at] (at < text.size()), 0 if there is no valid one (RFC
-// 3629: no overlong forms, no surrogates, nothing above U+10FFFF).
-size_t Utf8Length(std::string_view text, size_t at);
-
 // Appends `text` as a JSON string with its quotes. Control characters (C0, DEL, C1) become escapes, so that a record
 // shown on a terminal cannot steer it. A byte that is no part of valid UTF-8 becomes \u00XX, its ISO 8859-1 meaning.
 void AppendJsonString(std::string_view text, TextCursor& out);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sidecar/sink/otlp_attributes.h"
 
-#include "sidecar/sink/utf8.h"
+#include "base/utf8.h"
 
 namespace podtap {
 

@@ -8,6 +8,7 @@
 #include <ctime>
 #include <utility>
 
+#include "base/utf8.h"
 #include "sidecar/sink/json_text.h"
 #include "sidecar/sink/sink.h"
 

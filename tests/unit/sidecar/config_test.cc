@@ -213,6 +213,7 @@ TEST(ConfigFile, EachMistakeIsALineWithItsNumberInTheFile) {
             "F:1: mode holds a line break or a control character; write a list, or one line");
   EXPECT_EQ(MistakesIn("\"mode\\0\": all"), "F:1: mode? is not known; was mode meant?");
   EXPECT_EQ(MistakesIn(std::string_view("mode: all\n\0", 11)), "F:2: holds a zero byte; save the file as UTF-8 text");
+  EXPECT_EQ(MistakesIn("mode: all\n%x\x8f"), "F:2: is not YAML: not UTF-8; save the file as UTF-8 text");
   EXPECT_TRUE(MistakesIn("mode: [1\nb: 2").starts_with("F:")) << "not YAML";
   EXPECT_TRUE(MistakesIn("sink: ftp:/x").starts_with("F:1: sink \"ftp:/x\""));
   EXPECT_TRUE(MistakesIn("x_unheard_of_name_of_something: 1").ends_with("is not known; --help lists the names"));

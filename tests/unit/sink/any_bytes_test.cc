@@ -6,6 +6,7 @@
 #include <boost/json.hpp>
 #include <random>
 
+#include "base/utf8.h"
 #include "sidecar/sink/json_text.h"
 #include "sidecar/sink/sink.h"
 #include "tests/unit/sink/sample_event.h"

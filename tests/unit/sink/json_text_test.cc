@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 #include "sidecar/sink/json_text.h"
 
+#include "base/utf8.h"
+
 #include <gtest/gtest.h>
 
 namespace podtap {

@@ -51,6 +51,27 @@ TEST(Yaml, AliasesThatGrowWithoutEndAreRefused) {
   EXPECT_THAT(documents.error().message, HasSubstr("more than 1000000 values"));
 }
 
+TEST(Yaml, AnchorsWithinAnchorsAreCounted) {
+  std::string text;
+  for (int i = 0; i < 60; ++i) text += "&a" + std::to_string(i) + " [";
+  for (int i = 0; i < 20000; ++i) text += "x,";
+  text += std::string(60, ']');
+  const auto documents = ParseYaml(text);
+  ASSERT_FALSE(documents);
+  EXPECT_THAT(documents.error().message, HasSubstr("more than 1000000 values"));
+}
+
+TEST(Yaml, WhatIsNotUtf8IsRefused) {
+  for (const char* text :
+       {"a: 1\nbc: \x8f\n", "a: 1\n%x: \x8f\x8f\n", "a: 1\nbc: \xc3\n", "a: 1\nbc: \xed\xa0\x80\n"}) {
+    const auto documents = ParseYaml(text);
+    ASSERT_FALSE(documents) << text;
+    EXPECT_THAT(documents.error().message,
+                testing::MatchesRegex("line 2, column [45]: not UTF-8; save the file as UTF-8 text"));
+  }
+  EXPECT_EQ(Only("a: \u00fc\U0001f600"), Json("{\"a\":\"\u00fc\U0001f600\"}"));
+}
+
 TEST(Yaml, DeepNestingIsRefusedAndErrorsNameTheirPlace) {
   EXPECT_FALSE(ParseYaml(std::string(5000, '[') + std::string(5000, ']')));
   const auto broken = ParseYaml("a: 1\nb: [1, 2\nc: }\n");

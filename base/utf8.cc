@@ -1,10 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
-#include "sidecar/sink/utf8.h"
+#include "base/utf8.h"
 
 #include <cstdint>
 #include <cstring>
-
-#include "sidecar/sink/json_text.h"
 
 namespace podtap {
 namespace {
@@ -22,13 +20,32 @@ size_t SkipAscii(std::string_view text, size_t at) {
 
 }  // namespace
 
-bool IsUtf8(std::string_view text) {
-  for (size_t at = SkipAscii(text, 0); at < text.size(); at = SkipAscii(text, at)) {
-    const size_t length = Utf8Length(text, at);
-    if (length == 0) return false;
-    at += length;
+size_t Utf8Length(std::string_view text, size_t at) {
+  const auto byte = [&](size_t i) -> uint8_t { return at + i < text.size() ? static_cast<uint8_t>(text[at + i]) : 0; };
+  const auto continues = [&](size_t i) { return (byte(i) & 0xc0) == 0x80; };
+  const uint8_t lead = byte(0);
+  if (lead < 0x80) return 1;
+  if (lead < 0xc2) return 0;
+  if (lead < 0xe0) return continues(1) ? 2 : 0;
+  if (lead < 0xf0) {
+    if (lead == 0xe0 && byte(1) < 0xa0) return 0;
+    if (lead == 0xed && byte(1) >= 0xa0) return 0;
+    return continues(1) && continues(2) ? 3 : 0;
   }
-  return true;
+  if (lead > 0xf4) return 0;
+  if (lead == 0xf0 && byte(1) < 0x90) return 0;
+  if (lead == 0xf4 && byte(1) >= 0x90) return 0;
+  return continues(1) && continues(2) && continues(3) ? 4 : 0;
+}
+
+size_t Utf8Prefix(std::string_view text) {
+  size_t at = SkipAscii(text, 0);
+  while (at < text.size()) {
+    const size_t length = Utf8Length(text, at);
+    if (length == 0) break;
+    at = SkipAscii(text, at + length);
+  }
+  return at;
 }
 
 std::string ToUtf8(std::string_view text) {
