@@ -14,6 +14,7 @@ namespace {
 
 constexpr size_t kMaxNodes = 1'000'000;
 constexpr int kMaxDepth = 64;
+constexpr size_t kMaxPrinted = 1000;
 
 struct ParserDeleter {
   void operator()(fy_parser* parser) const { fy_parser_destroy(parser); }
@@ -28,6 +29,11 @@ std::string TextOf(fy_token* token) {
   return text == nullptr ? std::string() : std::string(text, size);
 }
 
+// Of what follows.
+size_t LineOf(std::string_view before) {
+  return 1 + static_cast<size_t>(std::count(before.begin(), before.end(), '\n'));
+}
+
 size_t CountNodes(const YamlNode& node) {
   size_t n = 1;
   for (const YamlNode& item : node.items) n += CountNodes(item);
@@ -35,12 +41,17 @@ size_t CountNodes(const YamlNode& node) {
   return n;
 }
 
-// Reads one text's events. `offset` is where the text stands in the whole, for positions.
+// Reads one text's events. `before` is what stands before it in the whole, for positions.
 class Reader {
  public:
-  Reader(std::string_view text, size_t offset) : text_(text), offset_(offset) {
+  Reader(std::string_view text, std::string_view before)
+      : text_(text), offset_(before.size()), lines_before_(LineOf(before) - 1) {
     fy_diag_cfg diag_config;
     fy_diag_cfg_default(&diag_config);
+    diag_config.show_type = diag_config.show_source = diag_config.show_position = false;
+    diag_config.fp = nullptr;
+    diag_config.output_fn = &Printed;
+    diag_config.user = this;
     diag_.reset(fy_diag_create(&diag_config));
     fy_diag_set_collect_errors(diag_.get(), true);
     fy_parse_cfg config{};
@@ -82,12 +93,19 @@ class Reader {
   }
 
   std::unexpected<Error> Failure() {
-    if (!limit_.empty()) return UsageError(limit_);
     void* at = nullptr;
-    if (const fy_diag_error* error = fy_diag_errors_iterate(diag_.get(), &at))
-      return UsageError("line " + std::to_string(error->line) + ", column " + std::to_string(error->column) + ": " +
-                        error->msg);
-    return UsageError("not YAML or JSON");
+    if (const fy_diag_error* error = limit_.empty() ? fy_diag_errors_iterate(diag_.get(), &at) : nullptr)
+      return UsageError("line " + std::to_string(lines_before_ + static_cast<size_t>(error->line)) + ", column " +
+                        std::to_string(error->column) + ": " + error->msg);
+    std::string why = limit_.empty() ? printed_.substr(0, printed_.find('\n')) : limit_;
+    if (why.empty()) why = "not YAML or JSON";
+    const size_t line = lines_before_ + LineOf(text_.substr(0, last_end_ - std::min(last_end_, offset_)));
+    return UsageError("line " + std::to_string(line) + ": " + why);
+  }
+  // What libfyaml does not collect with its place it prints; on the standard error stream, if it is let.
+  static void Printed(fy_diag*, void* user, const char* text, size_t size) {
+    std::string& printed = static_cast<Reader*>(user)->printed_;
+    if (printed.size() < kMaxPrinted) printed.append(text, size);
   }
   bool Refuse(std::string why) {
     limit_ = std::move(why);
@@ -189,6 +207,7 @@ class Reader {
 
   std::string_view text_;
   size_t offset_;
+  size_t lines_before_;
   std::unique_ptr<fy_diag, DiagDeleter> diag_;
   std::unique_ptr<fy_parser, ParserDeleter> parser_;
   fy_event* event_ = nullptr;
@@ -196,13 +215,13 @@ class Reader {
   size_t nodes_ = 0;
   size_t last_end_ = 0;
   std::string limit_;
+  std::string printed_;
 };
 
 std::unexpected<Error> NotUtf8(std::string_view text, size_t at) {
   const std::string_view before = text.substr(0, at);
-  const auto line = 1 + std::count(before.begin(), before.end(), '\n');
   const size_t column = at - (before.rfind('\n') + 1) + 1;  // npos + 1 is 0
-  return UsageError("line " + std::to_string(line) + ", column " + std::to_string(column) +
+  return UsageError("line " + std::to_string(LineOf(before)) + ", column " + std::to_string(column) +
                     ": not UTF-8; save the file as UTF-8 text");
 }
 
@@ -247,7 +266,7 @@ Result<std::vector<YamlNode>> ParseYaml(std::string_view text) {
     const size_t first = rest.find_first_not_of(" \t\r\n");
     if (first == std::string_view::npos) break;
     const size_t size = rest[first] == '{' ? first + EndOfJsonValue(rest.substr(first)) : rest.size();
-    Reader reader(rest.substr(0, size), at);
+    Reader reader(rest.substr(0, size), text.substr(0, at));
     if (Status ok = reader.ReadAll(documents); !ok) return std::unexpected(ok.error());
     at += size;
   }

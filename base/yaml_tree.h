@@ -43,7 +43,7 @@ struct YamlMember {
 inline bool YamlNode::empty() const { return items.empty() && members.empty(); }
 
 // All documents of a text; empty ones are left out. JSON texts may follow one another without separator. The error
-// names line and column.
+// names the line and, where libfyaml knows it, the column.
 Result<std::vector<YamlNode>> ParseYaml(std::string_view text);
 
 }  // namespace podtap

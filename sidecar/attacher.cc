@@ -89,7 +89,7 @@ struct Attacher::Worker {
 Attacher::Attacher(Config config, Options options)
     : config_(std::move(config)),
       options_(std::move(options)),
-      file_(options_.parse ? config_.config_file : std::string(), options_.parse, std::move(options_.file_text)),
+      file_(options_.parse ? config_.config_file : std::string(), options_.parse, options_.file_text),
       opener_(MakeDirectOpener()) {}
 
 Attacher::~Attacher() = default;

@@ -79,6 +79,19 @@ TEST(Yaml, DeepNestingIsRefusedAndErrorsNameTheirPlace) {
   EXPECT_THAT(broken.error().message, HasSubstr("line "));
 }
 
+TEST(Yaml, ErrorsNameTheLineOfTheWholeTextAndPrintNothing) {
+  const auto error_of = [](std::string_view text) {
+    testing::internal::CaptureStderr();
+    const auto documents = ParseYaml(text);
+    EXPECT_EQ(testing::internal::GetCapturedStderr(), "");
+    return documents ? "none" : documents.error().message;
+  };
+  EXPECT_EQ(error_of("b: 1\na: |0\n  x\n"), "line 2: indentation indicator 0");
+  EXPECT_EQ(error_of("{\"a\":1}\n{\"b\":1}\n\n{\"k\":}}"),
+            "line 4, column 7: flow mapping with invalid extra closing brace");
+  EXPECT_EQ(error_of("b: 1\na: *b\n"), "line 2: an alias names no anchor");
+}
+
 TEST(Yaml, EmptyDocumentsAreLeftOutAndJsonTextsMayFollowOneAnother) {
   EXPECT_EQ(ParseYaml("---\n---\na: 1\n---\n# nothing\n---\nb: 2\n")->size(), 2u);
   EXPECT_EQ(ParseYaml("{\"a\":\"}{\"}\n{\"b\":2}{\"c\":3}\n")->size(), 3u);
