@@ -58,6 +58,8 @@ def main():
     # An ended runner cleans up as well: SIGTERM unwinds like an exception.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     signal.signal(signal.SIGHUP, lambda *_: sys.exit(129))
+    # Started in the background by a shell it would ignore SIGINT, and so would all that it starts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     lacking = machine.missing()
     if lacking is None:
         for name in ("podtap-sidecar", "podtap"):
