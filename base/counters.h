@@ -126,6 +126,11 @@ class Counters {
     while (seen < value && !at.compare_exchange_weak(seen, value, std::memory_order_relaxed)) {
     }
   }
+  // As `other` now; not at one moment.
+  void CopyFrom(const Counters& other) {
+    for (size_t i = 0; i < kCounterCount; ++i)
+      values_[i].store(other.values_[i].load(std::memory_order_relaxed), std::memory_order_relaxed);
+  }
   uint64_t Get(Counter counter) const { return values_[static_cast<size_t>(counter)].load(std::memory_order_relaxed); }
 
  private:

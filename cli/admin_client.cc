@@ -26,6 +26,7 @@ struct Options {
   std::string socket{kDefaultSocket};
   std::string format = "text";
   bool json = false;
+  bool help = false;
   std::string argument;
 };
 
@@ -43,6 +44,8 @@ Result<Options> Parse(int argc, const char* const* argv, bool takes_argument) {
       if (options.socket.starts_with("unix:")) options.socket.erase(0, 5);
     } else if (text == "--format=text" || text == "--format=eve") {
       options.format = text.substr(9);
+    } else if (text == "--help" || text == "-h") {
+      options.help = true;
     } else if (text == "--json") {
       options.json = true;
     } else if (!text.starts_with('-') && takes_argument && options.argument.empty()) {
@@ -52,6 +55,12 @@ Result<Options> Parse(int argc, const char* const* argv, bool takes_argument) {
     }
   }
   return options;
+}
+
+int Help(std::string_view usage, std::string_view what) {
+  std::cout << "podtap " << usage << " [--admin=PATH]\n\n"
+            << what << "\n\n  --admin=PATH  the socket of the sidecar (default " << kDefaultSocket << ")\n";
+  return 0;
 }
 
 class Connection {
@@ -139,6 +148,10 @@ void PrintStats(const boost::json::object& stats) {
 int StatsCommand(int argc, const char* const* argv) {
   const auto options = Parse(argc, argv, false);
   if (!options) return Complain("stats", options.error());
+  if (options->help)
+    return Help("stats [--json]",
+                "Prints the state and the counters of a running sidecar: for a person those that are not zero,\n"
+                "with --json all of them in one line.");
   auto connection = Connection::Open(options->socket);
   if (!connection) return Complain("stats", connection.error());
   const auto answer = (*connection)->Call(http::verb::get, "/stats");
@@ -155,6 +168,10 @@ int StatsCommand(int argc, const char* const* argv) {
 int ModeCommand(int argc, const char* const* argv) {
   const auto options = Parse(argc, argv, true);
   if (!options) return Complain("mode", options.error());
+  if (options->help)
+    return Help("mode [ingress|egress|all|off]",
+                "Prints what a running sidecar captures, or changes it: from the next packet on, until it is changed\n"
+                "again or the sidecar starts anew.");
   auto connection = Connection::Open(options->socket);
   if (!connection) return Complain("mode", connection.error());
   const bool change = !options->argument.empty();
@@ -170,6 +187,9 @@ int ModeCommand(int argc, const char* const* argv) {
 int TailCommand(int argc, const char* const* argv) {
   const auto options = Parse(argc, argv, false);
   if (!options) return Complain("tail", options.error());
+  if (options->help)
+    return Help("tail [--format=text|eve]",
+                "Prints the exchanges of a running sidecar as they come, until it is interrupted.");
   auto connection = Connection::Open(options->socket);
   if (!connection) return Complain("tail", connection.error());
   const Status status = (*connection)->Stream("/tail?format=" + options->format);

@@ -493,6 +493,7 @@ Status Attacher::ReplaceWorker(const Config& next) {
   if (Status ok = CheckNamedFiles(next); !ok) return ok;
   if (worker_ && capture_) ++workers_before_;
   StopWorker(/*flush=*/true);
+  shared_->RenameSinks(config_.SinkNames(), next.SinkNames());
   config_ = next;
   opened_sinks_ = std::move(opened);
   next_worker_ = Timestamp{};

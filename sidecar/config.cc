@@ -11,6 +11,7 @@
 #include <tuple>
 
 #include "sidecar/flags.h"
+#include "sidecar/policy/patterns.h"
 
 DEFINE_string(cgroup, "", "Capture the processes of this cgroup (a cgroup2 directory).");
 DEFINE_string(pod_uid, "", "Capture the pod with this uid, found below --cgroup_root. Default: $POD_UID.");
@@ -152,16 +153,6 @@ Status CheckRanges() {
   return {};
 }
 
-// A field name is a token, a value has no control characters (RFC 9110 5.5, 5.6.2).
-bool IsHeader(std::string_view name, std::string_view value) {
-  const auto is_token = [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-           std::string_view("!#$%&'*+-.^_`|~").find(c) != std::string_view::npos;
-  };
-  return std::all_of(name.begin(), name.end(), is_token) &&
-         std::none_of(value.begin(), value.end(), [](unsigned char c) { return c < 0x20 || c == 0x7f; });
-}
-
 Identity IdentityFromEnvironment() {
   return {.namespace_name = Environment("POD_NAMESPACE"),
           .pod = Environment("POD_NAME"),
@@ -179,8 +170,7 @@ Result<OtlpSettings> OtlpFromFlags() {
   otlp.hypertrace = FLAGS_otlp_bodies == "hypertrace";
   auto headers = ParsePairs("otlp_headers", FLAGS_otlp_headers);
   if (!headers) return std::unexpected(headers.error());
-  for (const auto& [name, value] : *headers)
-    if (!IsHeader(name, value)) return UsageError("--otlp_headers: \"" + name + "\" is no header with a valid value");
+  if (Status ok = CheckHeaders("otlp_headers", *headers); !ok) return std::unexpected(ok.error());
   otlp.headers = *std::move(headers);
   auto attributes = ParsePairs("otlp_resource_attributes", FLAGS_otlp_resource_attributes);
   if (!attributes) return std::unexpected(attributes.error());
@@ -237,6 +227,14 @@ Result<PolicySettings> PolicyFromFlags() {
   }
   if (!(FLAGS_sample_rate >= 0 && FLAGS_sample_rate <= 1))
     return UsageError("--sample_rate=" + std::to_string(FLAGS_sample_rate) + " is out of range; use 0 to 1");
+  for (const auto& [flag, items, check] : {std::tuple{"include_paths", &filter.include_paths, &CheckPaths},
+                                           {"exclude_paths", &filter.exclude_paths, &CheckPaths},
+                                           {"include_methods", &filter.include_methods, &CheckTokens},
+                                           {"exclude_methods", &filter.exclude_methods, &CheckTokens},
+                                           {"include_hosts", &filter.include_hosts, &CheckHosts},
+                                           {"exclude_hosts", &filter.exclude_hosts, &CheckHosts},
+                                           {"keep_body_content_types", &policy.bodies.keep_types, &CheckMediaTypes}})
+    if (Status ok = check(flag, *items); !ok) return std::unexpected(ok.error());
   policy.sample_rate = FLAGS_sample_rate;
   policy.max_exchanges_per_second = FLAGS_max_exchanges_per_second;
   return policy;
@@ -298,6 +296,7 @@ Result<Config> ConfigFromFlags() {
   config.memory_limit_bytes = FLAGS_memory_limit_bytes;
   config.ring_bytes = static_cast<uint32_t>(FLAGS_ring_bytes);
   config.redact_headers = SplitList(FLAGS_redact_headers);
+  if (Status ok = CheckTokens("redact_headers", config.redact_headers); !ok) return std::unexpected(ok.error());
   config.ignore_user_agents = SplitList(FLAGS_ignore_user_agents);
   auto policy = PolicyFromFlags();
   if (!policy) return std::unexpected(policy.error());
@@ -322,6 +321,12 @@ Result<Config> ConfigFromFlags() {
   config.identity = IdentityFromEnvironment();
   if (!FLAGS_deployment_environment.empty()) config.identity.environment = FLAGS_deployment_environment;
   return config;
+}
+
+std::vector<std::string> Config::SinkNames() const {
+  std::vector<std::string> names;
+  for (const SinkConfig& sink : sinks) names.push_back(sink.address.Text());
+  return names;
 }
 
 Config ConfigWithoutTarget() {

@@ -64,6 +64,7 @@ struct Config {
   bool operator==(const Config&) const = default;
   // One JSON line, as the log shows it at start and /config serves it.
   std::string Json() const;
+  std::vector<std::string> SinkNames() const;  // as logs and metrics name them
 };
 
 // What the command line asked for besides a configuration.

@@ -97,10 +97,10 @@ void Pipeline::RelieveMemory() {
   assembler_.RelieveMemory();
 }
 
-void Pipeline::Finish() {
+void Pipeline::Finish(std::chrono::milliseconds most_hold) {
   // The applications of a pod may still be talking: what is in the ring now is the end, not what comes while it is
   // read. A record that is still being written stands before others.
-  const auto deadline = MonotonicNow().ns + kSecond;
+  const auto deadline = MonotonicNow().ns + static_cast<uint64_t>(std::chrono::nanoseconds(most_hold).count());
   for (int round = 0, empty = 0; round < kLastRounds && empty < kLastWaits;) {
     const size_t records = RunOnce(MonotonicNow());
     if (source_.backlog() == 0) break;

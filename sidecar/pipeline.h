@@ -7,6 +7,7 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -52,10 +53,15 @@ class Pipeline final : private SegmentHandler, private HttpEventHandler, private
   // because a few bytes there can become thousands of exchanges here (HTTP/2). It must say false before the ring fills.
   void HoldWhile(std::function<bool()> hold) { hold_ = std::move(hold); }
   bool holding() const { return hold_ && hold_(); }
+  // Another mode is wanted, and records of the time before it are still to be read.
+  bool mode_changes() const {
+    return wanted_mode_ != nullptr && wanted_mode_->load(std::memory_order_acquire) != mode_;
+  }
   // Looks at it without a record; nothing changes before the records that wait are read. Returns the mode in force.
   uint32_t UpdateMode();
-  // Reads the source to its end, then ends every connection; what is open is emitted with the tag `shutdown`.
-  void Finish();
+  // Reads the source to its end, then ends every connection; what is open is emitted with the tag `shutdown`. Is held
+  // no longer than `most_hold`.
+  void Finish(std::chrono::milliseconds most_hold);
 
   size_t connection_count() const { return assembler_.connection_count(); }
   size_t memory_used() const { return budget_.used(); }

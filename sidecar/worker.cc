@@ -39,7 +39,8 @@ constexpr uint64_t kSecond = 1'000'000'000;
 
 // Room beside --memory_limit_bytes for queues, encoders, stacks and libraries.
 constexpr uint64_t kDataOverhead = 128 << 20;
-constexpr uint64_t kDataPerSink = 64 << 20;  // beyond the first
+constexpr std::chrono::milliseconds kMostHold(1000);  // while the end waits for sinks that have no room
+constexpr uint64_t kDataPerSink = 64 << 20;           // beyond the first
 
 // What other threads ask of the loop; the event descriptor ends its wait.
 class Requests {
@@ -210,7 +211,8 @@ void Loop(const WorkerInput& input, const LiveConfig& live, Requests& requests, 
           Pipeline& pipeline, SinkSet& sinks) {
   StatsReporter stats(input.config, input.shared, *input.capture);
   pipeline.FollowMode(input.shared.mode, input.shared.mode_since_ns);
-  pipeline.HoldWhile([&] { return sinks.Busy() && source.backlog() < input.config.ring_bytes / 3; });
+  pipeline.HoldWhile(
+      [&] { return sinks.Busy() && source.backlog() < input.config.ring_bytes / 3 && !pipeline.mode_changes(); });
   Waiter waiter(requests.fd(), source.wakeup_fd());
   ReaderRest rest;
   while (!requests.stop) {
@@ -237,8 +239,11 @@ void Loop(const WorkerInput& input, const LiveConfig& live, Requests& requests, 
     if (next.rest_ms > 0) waiter.Wait(next.rest_ms);
     requests.Clear();
   }
-  pipeline.Finish();
-  const size_t left = sinks.Shutdown(std::chrono::milliseconds(live.Get().shutdown_timeout_ms));
+  // One time for all that the end takes: the attacher waits little longer.
+  const std::chrono::milliseconds timeout(live.Get().shutdown_timeout_ms);
+  const auto deadline = Sink::Clock::now() + timeout;
+  pipeline.Finish(std::min<std::chrono::milliseconds>(timeout / 2, kMostHold));
+  const size_t left = sinks.Shutdown(deadline);
   stats.Report();
   if (left == 0)
     LOG(INFO) << "end: the sinks took everything that waited";
@@ -332,8 +337,6 @@ int RunWorker(const WorkerInput& input) {
   });
   TailHub tails(MakeEveEncoder(input.config.identity, /*strict=*/false), MakeTextEncoder(/*colours=*/false),
                 input.shared.counters);
-  std::vector<std::string> sink_names;
-  for (const SinkConfig& sink : input.config.sinks) sink_names.push_back(sink.address.Text());
   const AdminPages pages({.shared = input.shared,
                           .config_json = [&] { return live.Get().Json(); },
                           .kernel_numbers = [&] { return ReadKernelNumbers(input.capture); },
@@ -345,7 +348,7 @@ int RunWorker(const WorkerInput& input) {
                             return {};
                           },
                           .tails = tails,
-                          .sinks = std::move(sink_names)});
+                          .sinks = input.config.SinkNames()});
   std::optional<HttpServer> admin;
   if (!input.admin_listeners.empty()) {
     std::vector<UniqueFd> listeners;

@@ -55,6 +55,16 @@ Status SharedState::KeepFromWriting() {
   return {};
 }
 
+void SharedState::RenameSinks(std::span<const std::string> before, std::span<const std::string> now) {
+  std::array<Counters, kMaxSinks> kept;
+  for (size_t i = 0; i < std::min(now.size(), kMaxSinks); ++i) {
+    const auto was = std::find(before.begin(), before.end(), now[i]);
+    const auto at = static_cast<size_t>(was - before.begin());
+    if (was != before.end() && at < kMaxSinks) kept[i].CopyFrom(sinks[at].counters);
+  }
+  for (size_t i = 0; i < kMaxSinks; ++i) sinks[i].counters.CopyFrom(kept[i]);
+}
+
 Result<SharedState*> MakeSharedState() {
   UniqueFd memory(memfd_create("podtap", MFD_CLOEXEC | MFD_ALLOW_SEALING));
   if (!memory || ftruncate(memory.get(), sizeof(SharedState)) < 0)

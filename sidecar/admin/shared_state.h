@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -68,6 +69,8 @@ struct SharedState {
   // Worker.
   alignas(kHalf) Counters counters;
   std::array<SinkNumbers, kMaxSinks> sinks;  // by index in the configuration
+  // Between two workers: the sinks are `now` instead of `before`, and what each has counted goes with its name.
+  void RenameSinks(std::span<const std::string> before, std::span<const std::string> now);
   std::atomic<uint64_t> connections{0};
   std::atomic<uint64_t> memory_used{0};
 };

@@ -14,6 +14,15 @@ bool SameLettersIgnoreCase(std::string_view a, std::string_view b) {
   return true;
 }
 
+bool IsFieldName(std::string_view text) {
+  constexpr std::string_view kMarks = "!#$%&'*+-.^_`|~";
+  for (const char c : text) {
+    const char lower = Lower(c);
+    if ((lower < 'a' || lower > 'z') && (c < '0' || c > '9') && kMarks.find(c) == std::string_view::npos) return false;
+  }
+  return !text.empty();
+}
+
 void HeaderList::Add(std::string_view name, std::string_view value) {
   const auto at = static_cast<uint32_t>(text_.size());
   text_.append(name).append(value);

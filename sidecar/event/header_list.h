@@ -12,6 +12,9 @@
 namespace podtap {
 
 bool SameLettersIgnoreCase(std::string_view a, std::string_view b);  // of equal size; ASCII
+// A token (RFC 9110 5.6.2), as names of fields and methods are.
+bool IsFieldName(std::string_view text);
+
 inline bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
   return a.size() == b.size() && SameLettersIgnoreCase(a, b);
 }

@@ -113,8 +113,9 @@ void SessionTable::Impl::Emit(std::shared_ptr<HttpEvent> event) {
   if (!policy_->Admits(*event)) return;
   event->wall = clock_.At(event->at());
   event->container_id = filter_->ContainerOfCgroup(event->connection.cgroup_id, event->at());
+  policy_->ApplyToBodies(*event);
   filter_->Redact(*event, policy_->mask());
-  policy_->Apply(*event);
+  policy_->ApplyToUrls(*event);
   counters_.Add(Counter::kEventsEmitted);
   if (!event->complete) counters_.Add(Counter::kEventsIncomplete);
   events_.OnHttpEvent(std::move(event));

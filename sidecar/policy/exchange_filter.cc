@@ -57,7 +57,7 @@ bool Within(const std::vector<Range>& ranges, uint16_t value) {
 }
 
 bool IsOneOf(const std::vector<std::string>& list, std::string_view value) {
-  return std::find(list.begin(), list.end(), value) != list.end();
+  return std::any_of(list.begin(), list.end(), [value](const auto& one) { return EqualsIgnoreCase(one, value); });
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ Result<std::vector<PortRange>> ParsePorts(std::string_view flag, const std::vect
 
 struct FilterSettings {
   std::vector<std::string> include_paths, exclude_paths;              // globs of the path, without query
-  std::vector<std::string> include_methods, exclude_methods;          // exactly
+  std::vector<std::string> include_methods, exclude_methods;          // without regard to case
   std::vector<std::string> include_hosts, exclude_hosts;              // globs, lower case, without port
   std::vector<std::string> include_user_agents, exclude_user_agents;  // globs
   std::vector<StatusRange> include_statuses, exclude_statuses;

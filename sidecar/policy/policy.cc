@@ -31,12 +31,14 @@ bool Policy::Admits(const HttpEvent& event) {
   return false;
 }
 
-void Policy::Apply(HttpEvent& event) const {
-  if (!query_.empty()) {
-    RedactUrl(query_, mask_, event.target);
-    RedactUrls(event.request.headers);
-    RedactUrls(event.response.headers);
-  }
+void Policy::ApplyToUrls(HttpEvent& event) const {
+  if (query_.empty()) return;
+  RedactUrl(query_, mask_, event.target);
+  RedactUrls(event.request.headers);
+  RedactUrls(event.response.headers);
+}
+
+void Policy::ApplyToBodies(HttpEvent& event) const {
   if (bodies_.idle()) return;
   bodies_.Apply(event, event.request);
   bodies_.Apply(event, event.response);

@@ -32,8 +32,10 @@ class Policy {
   Policy(PolicySettings settings, Counters& counters);
   // False: it is left out, and counted.
   bool Admits(const HttpEvent& event);
-  // Redacts and decodes. Header values are the caller's.
-  void Apply(HttpEvent& event) const;
+  // Redacts and decodes bodies, going by header values as they were sent; so first.
+  void ApplyToBodies(HttpEvent& event) const;
+  // Redacts URLs. Named headers are the caller's.
+  void ApplyToUrls(HttpEvent& event) const;
   const Mask& mask() const { return mask_; }
 
  private:

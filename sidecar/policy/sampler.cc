@@ -25,8 +25,10 @@ Sampler::Sampler(double rate, uint64_t max_per_second)
       part_(max_per_second) {}
 
 std::optional<Counter> Sampler::LeavesOut(const HttpEvent& event) {
-  if (!all_ && Mix(Mix(event.connection.id.value) + event.exchange) >= threshold_) return Counter::kEventsSkippedSample;
-  if (max_per_second_ == 0) return std::nullopt;
+  // A stream's interim records and its final one share its number.
+  const uint64_t number = event.http2 ? event.http2->id : event.exchange;
+  if (!all_ && Mix(Mix(event.connection.id.value) + number) >= threshold_) return Counter::kEventsSkippedSample;
+  if (max_per_second_ == 0 || event.tags.Has(Tag::kInterim)) return std::nullopt;
   if (const uint64_t second = event.finished_at().ns / kSecond; second > second_) BeginSecond(second);
   const bool known = wanted_.size() < kMaxConnections || wanted_.contains(event.connection.id);
   const uint64_t wanted = ++wanted_[known ? event.connection.id : ConnectionId{}];

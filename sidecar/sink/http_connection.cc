@@ -81,6 +81,7 @@ Status HttpConnection::Handshake(SSL_CTX* context, const std::string& host) {
   auto session = MakeSslSession(context, socket_.get(), host);
   if (!session) return std::unexpected(session.error());
   session_ = *std::move(session);
+  tls_failure_.clear();
   while (true) {
     ERR_clear_error();
     const int outcome = SSL_connect(session_.get());
@@ -91,6 +92,19 @@ Status HttpConnection::Handshake(SSL_CTX* context, const std::string& host) {
     if (Wait(error == SSL_ERROR_WANT_READ ? POLLIN : POLLOUT))
       return EnvironmentError("no TLS with " + host + ": no answer in time");
   }
+}
+
+Status HttpConnection::AwaitVerdict(milliseconds timeout) {
+  if (!session_) return {};
+  set_deadline(Clock::now() + timeout);
+  if (Wait(POLLIN)) return {};
+  char byte;
+  ERR_clear_error();
+  const int outcome = SSL_peek(session_.get(), &byte, 1);  // takes session tickets on the way
+  if (outcome > 0 || SSL_get_error(session_.get(), outcome) != SSL_ERROR_SSL) return {};
+  Status refused = EnvironmentError("it refuses TLS: " + HandshakeError(session_.get()));
+  Close();
+  return refused;
 }
 
 HttpConnection::ErrorCode HttpConnection::Wait(short events) const {
@@ -117,6 +131,7 @@ HttpConnection::ErrorCode HttpConnection::AfterTls(int outcome) {
     case SSL_ERROR_SYSCALL:
       return errno == 0 ? ErrorCode(boost::asio::error::eof) : SystemError(errno);
     default:
+      tls_failure_ = HandshakeError(session_.get());
       return SystemError(EPROTO);
   }
 }

@@ -39,6 +39,12 @@ class HttpConnection {
   // Whether the server has closed it, or said something that nobody asked for, while it was idle.
   bool IsStale() const;
 
+  // Waits until the server has said something or `timeout` is over, and tells what it said against the connection: in
+  // TLS 1.3 it judges the client's certificate after the handshake.
+  Status AwaitVerdict(std::chrono::milliseconds timeout);
+  // What TLS broke on; empty if it did not.
+  const std::string& tls_failure() const { return tls_failure_; }
+
   // Of all reads and writes from now on.
   void set_deadline(Clock::time_point deadline) { deadline_ = deadline; }
 
@@ -88,6 +94,7 @@ class HttpConnection {
   const Options options_;
   UniqueFd socket_;
   SslSession session_{nullptr, &SSL_free};
+  std::string tls_failure_;
   Clock::time_point deadline_{};
 };
 

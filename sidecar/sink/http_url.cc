@@ -38,6 +38,7 @@ Status ParseAuthority(std::string_view authority, HttpUrl& url) {
   url.host = host;
   url.port = kDefaultPort;
   if (port.empty()) return {};
+  if (port.front() != ':') return UsageError("has something between its host and its port");
   port.remove_prefix(1);
   const auto [end, error] = std::from_chars(port.data(), port.data() + port.size(), url.port);
   if (port.empty() || error != std::errc() || end != port.data() + port.size() || url.port == 0)

@@ -39,5 +39,7 @@ struct OtlpSettings {
 // "name=value,name=value", as OTEL_EXPORTER_OTLP_HEADERS and OTEL_RESOURCE_ATTRIBUTES are written: names and values may
 // be percent-encoded. `flag` is for the message.
 Result<OtlpSettings::Pairs> ParsePairs(std::string_view flag, std::string_view text);
+// Whether they can be sent as headers of a request, and are not those that say what a request holds.
+Status CheckHeaders(std::string_view flag, const OtlpSettings::Pairs& headers);
 
 }  // namespace podtap

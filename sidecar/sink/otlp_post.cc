@@ -19,12 +19,18 @@ namespace http = boost::beast::http;
 
 constexpr size_t kMaxAnswerHead = 16 << 10, kMaxAnswerBody = 64 << 10;
 constexpr std::chrono::seconds kLookAtToken(1);
+constexpr std::chrono::milliseconds kVerdict(300);
 
 }  // namespace
 
 OtlpPost::OtlpPost(const HttpUrl& url, const OtlpSettings& settings, const FileReader& read,
                    HttpConnection::Options options)
     : url_(url), settings_(settings), read_(read), connection_(std::move(options)) {}
+
+Status OtlpPost::Prepare() {
+  if (Status ok = ReadToken(); !ok) return ok;
+  return Connect();
+}
 
 Status OtlpPost::Connect() {
   if (connection_.is_open() && !connection_.IsStale()) return {};
@@ -38,10 +44,14 @@ Status OtlpPost::Connect() {
   return connection_.Open(url_, context.get(), std::chrono::milliseconds(settings_.timeout_ms));
 }
 
+Status OtlpPost::TryEndpoint() {
+  if (Status ok = Prepare(); !ok) return ok;
+  return connection_.AwaitVerdict(kVerdict);
+}
+
 Result<OtlpAnswer> OtlpPost::Send(std::string_view body) {
-  if (Status ok = ReadToken(); !ok) return std::unexpected(ok.error());
   const bool kept = connection_.is_open();
-  if (Status ok = Connect(); !ok) return std::unexpected(ok.error());
+  if (Status ok = Prepare(); !ok) return std::unexpected(ok.error());
   auto answer = SendOnce(body);
   if (answer) return answer;
   connection_.Close();
@@ -79,9 +89,11 @@ Result<OtlpAnswer> OtlpPost::SendOnce(std::string_view body) {
     const bool ended = error == http::error::end_of_stream || error == boost::system::errc::connection_reset ||
                        error == boost::system::errc::broken_pipe;
     const bool late = error == boost::system::errc::timed_out;
-    std::string why = late    ? "no answer within " + std::to_string(settings_.timeout_ms) + " ms"
-                      : ended ? "the connection ended without an answer"
-                              : "its answer is no HTTP: " + error.message();
+    const std::string& tls = connection_.tls_failure();
+    std::string why = !tls.empty() ? "it refuses TLS: " + tls
+                      : late       ? "no answer within " + std::to_string(settings_.timeout_ms) + " ms"
+                      : ended      ? "the connection ended without an answer"
+                                   : "its answer is no HTTP: " + error.message();
     return std::unexpected(Error{std::move(why), ended ? Error::kUsage : Error::kEnvironment});
   }
   OtlpAnswer answer;
@@ -98,13 +110,16 @@ Result<OtlpAnswer> OtlpPost::SendOnce(std::string_view body) {
 Status OtlpPost::ReadToken() {
   if (settings_.token_file.empty() || HttpConnection::Clock::now() < read_token_at_ + kLookAtToken) return {};
   auto token = read_(NamedFile::kToken);
+  if (token) {
+    while (!token->empty() && (token->back() == '\n' || token->back() == '\r' || token->back() == ' '))
+      token->pop_back();
+    if (token->empty() || token->find_first_of("\r\n") != std::string::npos)
+      token = EnvironmentError("the token file holds no single line");
+  }
+  // Without any token nothing is sent; the one before may still be good.
   if (!token && token_.empty()) return std::unexpected(token.error());
   read_token_at_ = HttpConnection::Clock::now();
-  if (!token) return {};  // the one before may still be good
-  while (!token->empty() && (token->back() == '\n' || token->back() == '\r' || token->back() == ' ')) token->pop_back();
-  if (token->empty() || token->find_first_of("\r\n") != std::string::npos)
-    return token_.empty() ? Status(EnvironmentError("the token file holds no single line")) : Status();
-  token_ = *std::move(token);
+  if (token) token_ = *std::move(token);
   return {};
 }
 

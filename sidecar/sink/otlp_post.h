@@ -27,12 +27,15 @@ class OtlpPost {
   // Everything that is borrowed outlives it.
   OtlpPost(const HttpUrl& url, const OtlpSettings& settings, const FileReader& read, HttpConnection::Options options);
 
-  // Connects if there is no connection. An error is one line without the endpoint's name.
-  Status Connect();
+  // Whether it can be talked to: token, connection, TLS. An error is one line without the endpoint's name. Takes a
+  // moment where the endpoint says nothing by itself.
+  Status TryEndpoint();
   // Sends `body` (gzipped already, if the settings say so) and waits for the answer. An error: there was none.
   Result<OtlpAnswer> Send(std::string_view body);
 
  private:
+  Status Prepare();
+  Status Connect();
   Result<OtlpAnswer> SendOnce(std::string_view body);
   Status ReadToken();
 

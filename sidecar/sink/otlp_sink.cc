@@ -6,6 +6,7 @@
 #include <signal.h>
 
 #include <algorithm>
+#include <iterator>
 #include <mutex>
 #include <thread>
 #include <utility>
@@ -41,12 +42,14 @@ class OtlpSink::Impl {
     OtlpPost post(url_, options_.settings, options_.read,
                   {.give_up = [this] { return mailbox.Over(); }, .on_socket = options_.on_socket});
     // So that what is wrong with the endpoint is said at the start and not with the first exchange.
-    if (Status ok = post.Connect(); !ok && !mailbox.Over()) NoteFailure(ok.error().message);
+    if (Status ok = post.TryEndpoint(); !ok && !mailbox.Over()) NoteFailure(ok.error().message);
     const OtlpSettings& settings = options_.settings;
+    // A queue that is small overflows before it holds a large batch.
+    const size_t batch_events = std::clamp<size_t>(options_.max_queue_events / 2, 1, settings.batch_spans);
+    const size_t batch_bytes = std::clamp<size_t>(options_.max_queue_bytes / 2, 1, settings.batch_bytes);
     std::vector<HttpEventPtr> events;
     std::string body;
-    while (mailbox.WaitForBatch(settings.batch_spans, settings.batch_bytes,
-                                std::chrono::milliseconds(settings.batch_ms), events)) {
+    while (mailbox.WaitForBatch(batch_events, batch_bytes, std::chrono::milliseconds(settings.batch_ms), events)) {
       body.clear();
       encoder_.Encode(events, body);
       if (settings.gzip) body = Gzip(body);
@@ -63,13 +66,15 @@ class OtlpSink::Impl {
 
  private:
   static constexpr size_t kKeepBytes = 4 << 20;
-  enum class State : uint8_t { kFine, kFailing, kRefusing };
+  enum class State : uint8_t { kFine, kRejecting, kRefusing, kFailing };
 
   // False: the end came first, and the batch is still in flight.
   bool Deliver(OtlpPost& post, const std::string& body, size_t count) {
     Backoff backoff;
     const auto give_up_at = Clock::now() + std::chrono::milliseconds(options_.settings.max_retry_ms);
     while (true) {
+      LeaveAlone();
+      if (mailbox.Over()) return false;
       const auto answer = post.Send(body);
       if (mailbox.Abandoned()) return false;
       if (answer && !MayBeTriedAgain(answer->status)) {
@@ -79,15 +84,32 @@ class OtlpSink::Impl {
       if (mailbox.Over()) return false;
       counters_.Add(Counter::kSinkWriteErrors);
       NoteFailure(answer ? "it answered " + std::to_string(answer->status) : answer.error().message);
-      auto delay = std::chrono::duration_cast<Clock::duration>(backoff.Next());
-      if (answer && answer->retry_after_s)
-        delay = std::max<Clock::duration>(delay, std::chrono::seconds(*answer->retry_after_s));
-      if (Clock::now() + delay > give_up_at) {
+      const auto now = Clock::now();
+      const auto again_at = now + std::chrono::duration_cast<Clock::duration>(backoff.Next());
+      const auto asked =
+          answer && answer->retry_after_s ? std::chrono::seconds(*answer->retry_after_s) : std::chrono::seconds(0);
+      // Once it has waited as long as it was asked to, it is tried again, however late that is.
+      if (now > give_up_at || (asked.count() == 0 && again_at > give_up_at)) {
         mailbox.Resolve(count, Counter::kSinkWriteFailed);
         return true;
       }
-      mailbox.Pause(Clock::now() + delay);
+      if (asked.count() != 0) AskedToWait(now + asked);
+      mailbox.Pause(again_at);
     }
+  }
+
+  // What Retry-After asks for holds for the endpoint: no thread sends it anything before that, unless the end is near.
+  void AskedToWait(Clock::time_point until) {
+    const std::lock_guard lock(mutex_);
+    not_before_ = std::max(not_before_, until);
+  }
+  void LeaveAlone() {
+    Clock::time_point until;
+    {
+      const std::lock_guard lock(mutex_);
+      until = not_before_;
+    }
+    mailbox.PauseUnlessStopping(until);
   }
 
   // An answer that is final.
@@ -104,7 +126,7 @@ class OtlpSink::Impl {
     mailbox.Resolve(count - rejected, Counter::kSinkEventsWritten);
     mailbox.Resolve(rejected, Counter::kSinkRejected);
     if (rejected != 0)
-      Note(State::kRefusing,
+      Note(rejected == count ? State::kRefusing : State::kRejecting,
            "it rejected " + std::to_string(rejected) + " of " + std::to_string(count) + " spans: " + partial.message);
     else
       Note(State::kFine, "");
@@ -120,7 +142,7 @@ class OtlpSink::Impl {
       const std::lock_guard lock(mutex_);
       if (std::exchange(state_, state) == state) return;
     }
-    counters_.SetFailing(state == State::kFailing);
+    counters_.SetFailing(state == State::kFailing || state == State::kRefusing);
     if (state == State::kFine)
       LOG(INFO) << "sink " << name_ << " takes exchanges now";
     else
@@ -134,6 +156,7 @@ class OtlpSink::Impl {
   const OtlpEncoder encoder_;
   std::mutex mutex_;
   State state_ = State::kFine;
+  Clock::time_point not_before_{};
 
  public:
   SinkMailbox mailbox;
@@ -146,6 +169,7 @@ Result<std::unique_ptr<OtlpSink>> OtlpSink::Start(Options options, SinkCounters 
   auto url = ParseTracesUrl(options.address.path);
   if (!url) return std::unexpected(url.error());
   auto impl = std::make_shared<Impl>(std::move(options), *std::move(url), counters);
+  counters.Begin();
   sigset_t most, before;
   sigfillset(&most);
   for (const int fault : {SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGABRT, SIGTRAP}) sigdelset(&most, fault);
@@ -166,7 +190,14 @@ OtlpSink::~OtlpSink() {
   AwaitStop();
 }
 
-void OtlpSink::Push(std::span<const HttpEventPtr> events) { impl_->mailbox.Push(events); }
+// A span is for what has ended: interim records are not for OTLP.
+void OtlpSink::Push(std::span<const HttpEventPtr> events) {
+  const auto goes_on = [](const HttpEventPtr& event) { return event->tags.Has(Tag::kInterim); };
+  if (std::none_of(events.begin(), events.end(), goes_on)) return impl_->mailbox.Push(events);
+  std::vector<HttpEventPtr> ended;
+  std::remove_copy_if(events.begin(), events.end(), std::back_inserter(ended), goes_on);
+  impl_->mailbox.Push(ended);
+}
 bool OtlpSink::Busy() const { return impl_->mailbox.Busy(); }
 void OtlpSink::AskStop(Clock::time_point deadline) { impl_->mailbox.AskStop(deadline); }
 

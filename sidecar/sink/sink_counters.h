@@ -34,6 +34,11 @@ class SinkCounters {
     own_->queue_events.store(events, std::memory_order_relaxed);
     own_->queue_bytes.store(bytes, std::memory_order_relaxed);
   }
+  // What an earlier worker left here says nothing of a sink that begins.
+  void Begin() const {
+    SetQueue(0, 0);
+    SetFailing(false);
+  }
   void SetFailing(bool failing) const {
     if (own_ != nullptr) own_->failing.store(failing, std::memory_order_relaxed);
   }

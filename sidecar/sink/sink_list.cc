@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The --sink list: several sinks, each with its own format.
 #include <algorithm>
+#include <filesystem>
 #include <optional>
 
 #include "base/percent.h"
@@ -36,6 +37,7 @@ Result<std::optional<Format>> FormatOf(std::string_view sink, std::string_view p
                     "written %3F)");
     auto parsed = ParseFormat(parameter.substr(sizeof("format=") - 1));
     if (!parsed) return Refuse(sink, "cannot be used: " + parsed.error().message);
+    if (format) return Refuse(sink, "names a format twice");
     format = *parsed;
   }
   return format;
@@ -59,6 +61,12 @@ Result<SinkConfig> ParseOne(std::string_view text, Format default_format) {
   }
   sink.address.framed = sink.format == Format::kProto;
   return sink;
+}
+
+// Without "/./" and "/../"; of an endpoint as it is.
+std::string PlainPath(const SinkAddress& address) {
+  if (address.kind == SinkAddress::Kind::kOtlp) return address.path;
+  return std::filesystem::path(address.path).lexically_normal().string();
 }
 
 std::string Escape(std::string_view text) {
@@ -103,7 +111,7 @@ Result<std::vector<SinkConfig>> ParseSinks(std::string_view list, Format default
     auto sink = ParseOne(Trim(list.substr(begin, end - begin)), default_format);
     if (!sink) return std::unexpected(sink.error());
     const auto same = [&](const SinkConfig& other) {
-      return other.address.kind == sink->address.kind && other.address.path == sink->address.path;
+      return other.address.kind == sink->address.kind && PlainPath(other.address) == PlainPath(sink->address);
     };
     if (std::any_of(sinks.begin(), sinks.end(), same))
       return Refuse(sink->address.Text(), "is named twice; two writers would mix their records");

@@ -192,6 +192,11 @@ void SinkMailbox::Pause(Clock::time_point until) {
     batch_ready_.wait_until(lock, std::min(until, deadline_));
 }
 
+void SinkMailbox::PauseUnlessStopping(Clock::time_point until) {
+  std::unique_lock lock(mutex_);
+  while (!abandoned_ && !stop_ && Clock::now() < until) batch_ready_.wait_until(lock, until);
+}
+
 bool SinkMailbox::Crowded() {
   const std::lock_guard lock(mutex_);
   return queue_.crowded();

@@ -62,6 +62,8 @@ class SinkMailbox {
                     std::vector<HttpEventPtr>& out);
   // Rests until `until`, the deadline of a stop or being abandoned; ends early when the end is asked for.
   void Pause(Clock::time_point until);
+  // Rests until `until` or until the end is asked for; not at all if it was.
+  void PauseUnlessStopping(Clock::time_point until);
   // Events pile up.
   bool Crowded();
   // `n` events in flight have met their end.

@@ -44,6 +44,7 @@ Result<std::unique_ptr<SinkRunner>> SinkRunner::Start(const Options& options, st
                                                       Opener& opener, SinkCounters counters) {
   auto impl = std::make_shared<Impl>(options, std::move(encoder), opener, counters);
   if (!impl->mailbox.usable()) return ErrnoError("cannot make an eventfd for sink " + impl->address.Text());
+  counters.Begin();
   impl->writer.OpenFirst();
   Impl::StartThread(impl);
   std::unique_ptr<SinkRunner> runner(new SinkRunner);

@@ -19,16 +19,15 @@ class SinkSet {
   void Push(std::span<const HttpEventPtr> events) const {
     for (const auto& sink : sinks_) sink->Push(events);
   }
+  // Each of them: while one could take more, none is waited for.
   bool Busy() const {
-    return std::any_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return sink->Busy(); });
+    return !sinks_.empty() && std::all_of(sinks_.begin(), sinks_.end(), [](const auto& sink) { return sink->Busy(); });
   }
   void Reopen() const {
     for (const auto& sink : sinks_) sink->Reopen();
   }
-  // All flush at the same time, within one `timeout`. Returns how many exchanges could not be delivered, over all
-  // sinks.
-  size_t Shutdown(std::chrono::milliseconds timeout) const {
-    const auto deadline = Sink::Clock::now() + timeout;
+  // All flush at the same time, until `deadline`. Returns how many exchanges could not be delivered, over all sinks.
+  size_t Shutdown(Sink::Clock::time_point deadline) const {
     for (const auto& sink : sinks_) sink->AskStop(deadline);
     size_t left = 0;
     for (const auto& sink : sinks_) left += sink->AwaitStop();

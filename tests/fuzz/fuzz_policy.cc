@@ -49,7 +49,8 @@ HttpEvent Apply(Policy& policy, std::string_view type, std::string_view coding, 
   event.request.headers.Add("Referer", target);
   event.request.body = body;
   event.request.body_bytes = body.size();
-  policy.Apply(event);
+  policy.ApplyToBodies(event);
+  policy.ApplyToUrls(event);
   return event;
 }
 

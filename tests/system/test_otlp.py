@@ -2,13 +2,14 @@
 """OTLP over HTTP against a receiver that fails on command."""
 
 import os
+import pathlib
 import re
 import ssl
 import subprocess
 import time
 
 from support import independent_otlp, otlp_receiver, servers
-from support.admin import Admin
+from support.admin import Admin, parse_metrics
 from support.case import case, check, contains, equal, wait_for
 from support.dns_server import NameServer
 from support.load import memory_of
@@ -268,6 +269,111 @@ def statuses_that_say_later_are_tried_again_and_no_others():
 
 
 @case
+def without_a_token_nothing_is_sent():
+    with Pod() as pod, Receiver(pod) as receiver:
+        servers.nginx(pod)
+        receiver.behave = lambda request: otlp_receiver.OK if request.headers.get("authorization") == "Bearer good" else status(401)
+        token = os.path.join(pod.folder, "token")
+        with open(token, "w", encoding="utf-8"):
+            pass
+        tap = Tap(pod, f"--token_file={token}")
+        wait_for(lambda: "the token file holds no single line" in tap.sidecar.log(), "a line about it at the start")
+        ask(pod, numbered("token", 20))
+        wait_for(lambda: tap.counter("podtap_sink_write_errors_total") >= 3, "attempts")
+        equal(receiver.attempts, [], "requests without a token")
+        with open(token, "w", encoding="utf-8") as file:
+            file.write("good\n")
+        wait_for(lambda: len(receiver.spans()) == 20, "20 spans")
+        equal(tap.lost("refused"), 0, "refused")
+
+
+@case
+def what_retry_after_asks_for_holds_for_all_that_waits():
+    with Pod() as pod, Receiver(pod) as receiver:
+        servers.nginx(pod)
+        receiver.behave = status(429, Retry_After="3")
+        tap = Tap(pod, "--otlp_batch_spans=10", "--otlp_max_retry_ms=1000")
+        ask(pod, numbered("later", 100))
+        wait_for(lambda: len(receiver.attempts) >= 1, "an attempt")
+        first = receiver.attempts[0].time
+        time.sleep(1)
+        # Of the second thread, which may have begun before the answer came.
+        check(len(receiver.attempts) <= 2, f"{len(receiver.attempts)} attempts in the first second")
+        receiver.behave = otlp_receiver.OK
+        wait_for(lambda: len(receiver.spans()) == 100, "100 spans", 20)
+        check(min(request.time for request in receiver.requests) >= first + 2.9, "nothing came before the time")
+        equal((tap.lost("write_failed"), tap.lost("refused")), (0, 0), "lost")
+
+
+@case
+def a_queue_smaller_than_a_batch_loses_nothing():
+    for flag in ("--sink_queue_events=100", "--sink_queue_bytes=262144"):
+        with Pod() as pod, Receiver(pod) as receiver:
+            servers.nginx(pod)
+            tap = Tap(pod, flag, "--otlp_batch_ms=1000")
+            for part in range(10):
+                ask(pod, numbered(f"small{part}", 40))
+                time.sleep(0.1)
+            wait_for(lambda: len(receiver.spans()) == 400, "400 spans")
+            equal(tap.lost("queue_full"), 0, "dropped")
+
+
+@case
+def a_sink_that_refuses_everything_is_failing_and_one_that_takes_its_place_is_not():
+    with Pod() as pod, Receiver(pod) as receiver, Receiver(pod, port=4319) as other:
+        servers.nginx(pod)
+        receiver.behave = status(401)
+        path, config = os.path.join(pod.volume, "admin.sock"), os.path.join(pod.folder, "podtap.yaml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write("sink: otlp:http://127.0.0.1:4318\n")
+        tap = pod.sidecar(f"--config_file={config}", f"--admin_address=unix:{path}", *FAST)
+
+        def at(port, metric, **labels):
+            """One of a sink's own numbers; None while it is not shown."""
+            labels["sink"] = f"otlp:http://127.0.0.1:{port}/v1/traces"
+            return parse_metrics(Admin(path).get("/metrics").text).get((metric, tuple(sorted(labels.items()))))
+
+        def ended(port, outcome):
+            return at(port, "podtap_sink_exchanges_total", outcome=outcome)
+
+        ask(pod, numbered("no", 5))
+        wait_for(lambda: ended(4318, "refused") == 5, "refused exchanges")
+        equal(at(4318, "podtap_sink_failing"), 1, "failing")
+        with open(config + ".new", "w", encoding="utf-8") as file:
+            file.write("sink: [otlp:http://127.0.0.1:4319, otlp:http://127.0.0.1:4318]\n")
+        os.rename(config + ".new", config)
+        wait_for(lambda: "was read again" in tap.log(), "the new file")
+        receiver.behave = otlp_receiver.OK
+        ask(pod, numbered("yes", 5))
+        wait_for(lambda: len(other.spans()) == 5 and len(receiver.spans()) == 5, "the exchanges at both")
+        wait_for(lambda: ended(4319, "written") == 5, "written exchanges")
+        equal([ended(port, "refused") for port in (4318, 4319)], [5, 0], "each sink's own numbers")
+        wait_for(lambda: [at(port, "podtap_sink_failing") for port in (4318, 4319)] == [0, 0], "none is failing")
+
+
+@case
+def a_slow_collector_holds_up_neither_another_sink_nor_the_mode_nor_the_end():
+    with Pod() as pod, Receiver(pod, delay=0.2):
+        servers.nginx(pod)
+        file = os.path.join(pod.volume, "events")
+        path = os.path.join(pod.volume, "admin.sock")
+        flags = ("--sink_queue_events=1024", "--otlp_batch_spans=8", "--otlp_batch_ms=100", "--shutdown_timeout_ms=1500")
+        both = pod.sidecar(f"--sink=otlp:http://127.0.0.1:4318,file:{file}", f"--admin_address=unix:{path}", *flags)
+        for part in range(5):
+            ask(pod, numbered(f"both{part}", 200))
+        wait_for(lambda: pathlib.Path(file).read_text(encoding="utf-8").count("\n") == 1000, "all exchanges in the file", 3)
+        equal(Admin(path).ask("PUT", "/mode", "all", timeout=3).status, 204, "a change of mode")
+        equal(both.stop(), 0, "exit status")
+        contains(both.log().splitlines()[-1], "exchanges could not be sent in time", "the last line")
+        alone = Tap(pod, *flags)
+        for part in range(5):
+            ask(pod, numbered(f"alone{part}", 200))
+        equal(Admin(alone.path).ask("PUT", "/mode", "all", timeout=3).status, 204, "a change of mode")
+        equal(alone.sidecar.stop(), 0, "exit status")
+        contains(alone.sidecar.log().splitlines()[-1], "exchanges could not be sent in time", "the last line")
+
+
+@case
 def what_a_partial_success_rejects_is_counted_and_not_sent_again():
     with Pod() as pod, Receiver(pod) as receiver:
         servers.nginx(pod)
@@ -345,6 +451,20 @@ def https_with_its_own_ca_a_client_certificate_and_a_name():
             ask(pod, numbered("tls", 30))
             wait_for(lambda: len(receiver.spans()) == 30, "30 spans")
             equal(tap.stats()["refused_system_calls"], 0, "refused system calls")
+
+
+@case
+def a_client_certificate_that_is_missing_is_said_at_the_start():
+    with Pod() as pod:
+        ca, certificate, key = certificates(pod.folder, "DNS:localhost")
+        with Receiver(pod, tls=server_tls(certificate, key, ca)) as receiver:
+            servers.nginx(pod)
+            tap = Tap(pod, f"--otlp_ca_file={ca}", endpoint="https://localhost:4318")
+            wait_for(lambda: "it refuses TLS: tlsv13 alert certificate required" in tap.sidecar.log(), "a line about it")
+            ask(pod, numbered("none", 5))
+            wait_for(lambda: tap.counter("podtap_sink_write_errors_total") >= 2, "attempts")
+            equal(receiver.attempts, [], "requests")
+            equal(tap.sidecar.log().count("refuses TLS"), 1, "lines about it")
 
 
 @case

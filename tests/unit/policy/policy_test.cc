@@ -37,7 +37,9 @@ void SetBody(HttpMessage& message, std::string body, const char* type, const cha
 class PolicyTest : public testing::Test {
  protected:
   HttpEvent Apply(HttpEvent event) {
-    Policy(settings_, counters_).Apply(event);
+    const Policy policy(settings_, counters_);
+    policy.ApplyToBodies(event);
+    policy.ApplyToUrls(event);
     return event;
   }
   HttpEvent ApplyToBody(std::string body, const char* type, const char* coding = nullptr) {

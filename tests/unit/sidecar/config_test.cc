@@ -91,6 +91,29 @@ TEST(Config, EachMistakeIsOneLineThatSaysWhatToUse) {
   EXPECT_NE(ErrorOf({"--cgroup=/a", "--pod_uid=b"}).find("one of them"), std::string::npos);
 }
 
+TEST(Config, WhatCanNeverMatchOrMeansTwoThingsIsRefused) {
+  for (const auto& [flag, words] : std::map<std::string, std::string>{
+           {"--redact_headers=Authorization:", "--redact_headers: \"Authorization:\" is no name"},
+           {"--redact_headers=a;b", "is no name"},
+           {"--include_methods=GET POST", "is no name"},
+           {"--include_paths=healthz", "\"healthz\" matches no path; begin it with / or **"},
+           {"--exclude_paths=/a,b", "\"b\" matches no path"},
+           {"--include_hosts=shop:8080", "without scheme, port and path"},
+           {"--exclude_hosts=http://x", "without scheme, port and path"},
+           {"--keep_body_content_types=json", "application/json"},
+           {"--otlp_headers=Content-Type=text/plain", "\"Content-Type\" is podtap's own"},
+           {"--otlp_headers=a=1,a=2", "a stands there twice"},
+           {"--otlp_resource_attributes=a=1,a=2", "a stands there twice"},
+           {"--sink=unix:/p?format=proto&format=text", "names a format twice"},
+           {"--sink=otlp:http://[::1]x4318", "between its host and its port"},
+           {"--sink=file:/a,file:/./a", "is named twice"}})
+    EXPECT_NE(ErrorOf({flag.c_str()}).find(words), std::string::npos) << flag << ": " << ErrorOf({flag.c_str()});
+  for (const char* flag : {"--include_paths=/a,**/b,*.css", "--include_hosts=*.shop.example,[::1],localhost",
+                           "--include_methods=get,M-SEARCH", "--keep_body_content_types=text/*,application/json,**",
+                           "--redact_headers=X-Key,x_y", "--otlp_headers=a=1,b=2"})
+    EXPECT_EQ(ErrorOf({flag}), "no error") << flag;
+}
+
 TEST(Config, OnlyPodtapsOwnFlagsAreKnown) {
   for (const char* flag : {"--logmailer=/bin/sh", "--flagfile=/etc/passwd", "--fromenv=mode", "--undefok=x",
                            "--log_dir=/tmp", "--unheard_of=1", "--nosuch"})
@@ -105,9 +128,9 @@ TEST(Config, KeepRunningIsKnownEvenWhenAnotherFlagIsWrong) {
 }
 
 TEST(Config, JsonIsOneLine) {
-  const std::string json = Parse({"--redact_headers=a\"b"}).command_line->config.Json();
+  const std::string json = Parse({"--redact_query=a\"b"}).command_line->config.Json();
   EXPECT_EQ(json.find('\n'), std::string::npos);
-  EXPECT_NE(json.find("\"redact_headers\":[\"a\\\"b\"]"), std::string::npos) << json;
+  EXPECT_NE(json.find("\"redact_query\":[\"a\\\"b\"]"), std::string::npos) << json;
 }
 
 std::string Documentation() {

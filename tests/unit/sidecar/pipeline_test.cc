@@ -52,7 +52,7 @@ TEST_F(PipelineTest, AtTheEndRecordsBehindOneThatIsStillBeingWrittenAreReadToo) 
     std::this_thread::sleep_for(std::chrono::milliseconds(20));
     Finish(request);
   });
-  pipeline_.Finish();
+  pipeline_.Finish(std::chrono::seconds(1));
   kernel.join();
   ASSERT_EQ(events_.size(), 1u);
   EXPECT_EQ(events_[0]->target, "/a");
@@ -80,7 +80,7 @@ TEST_F(PipelineTest, WhatWasCopiedBeforeTheModeChangedBelongsToTheModeOfThen) {
 TEST_F(PipelineTest, ARecordThatIsNeverWrittenDoesNotKeepTheEndWaiting) {
   Commit(kRecordIngress, kRequest, BPF_RINGBUF_BUSY_BIT);
   const auto begin = std::chrono::steady_clock::now();
-  pipeline_.Finish();
+  pipeline_.Finish(std::chrono::seconds(1));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(5));
   EXPECT_TRUE(events_.empty());
 }
