@@ -9,8 +9,7 @@ namespace {
 template <typename Holds>
 Status CheckAll(std::string_view flag, const std::vector<std::string>& items, std::string_view what, Holds holds) {
   for (const std::string& item : items)
-    if (!holds(item))
-      return UsageError("--" + std::string(flag) + ": \"" + item + "\" " + std::string(what));
+    if (!holds(item)) return UsageError("--" + std::string(flag) + ": \"" + item + "\" " + std::string(what));
   return {};
 }
 

@@ -341,6 +341,19 @@ TEST(SessionTable, SecretsAreMaskedEverywhere) {
               ElementsAre("Set-Cookie: ***", "Set-Cookie: ***", "X: y", "Content-Length: 0"));
 }
 
+TEST(SessionTable, BodiesAreRedactedByTheTypeThatWasSentAlsoWhereItIsMasked) {
+  SessionTable::Options options = Table::DefaultOptions();
+  options.redact_headers = {"content-type"};
+  options.policy.bodies.redact_fields = {"password"};
+  Story s(std::move(options));
+  s.Open().Ingress(
+      "POST / HTTP/1.1\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 13\r\n\r\npassword=S3&a");
+  s.Egress("HTTP/1.1 204 No Content\r\n\r\n");
+  ASSERT_EQ(s.events().size(), 1u);
+  EXPECT_EQ(s[0].request.body, "password=***&a");
+  EXPECT_THAT(Fields(s[0].request.headers), ::testing::Contains("Content-Type: ***"));
+}
+
 TEST(SessionTable, SecretsAreMaskedUnderBentNames) {
   SessionTable::Options options = Table::DefaultOptions();
   options.redact_headers = {"cookie"};

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <set>
 
 #include "sidecar/policy/glob.h"
 #include "tests/unit/policy/codings.h"
@@ -263,6 +264,27 @@ TEST(Sampler, LetsAShareThroughEvenlyOverConnections) {
   Sampler none(0, 0), all(1, 0);
   EXPECT_TRUE(none.LeavesOut(Exchange()));
   EXPECT_FALSE(all.LeavesOut(Exchange()));
+}
+
+TEST(Sampler, TakesAllRecordsOfAStreamOrNone) {
+  Sampler sampler(0.5, 0);
+  for (uint32_t stream = 1; stream < 200; stream += 2) {
+    std::set<bool> outcomes;
+    for (uint64_t record = 1; record <= 10; ++record) {
+      HttpEvent event = Exchange();
+      event.http2.emplace().id = stream;
+      event.exchange = stream * 100 + record;
+      if (record < 10) event.tags.Add(Tag::kInterim);
+      outcomes.insert(sampler.LeavesOut(event).has_value());
+    }
+    EXPECT_EQ(outcomes.size(), 1u) << stream;
+  }
+  // And what goes on takes nobody's part of a second.
+  Sampler few(1, 1);
+  HttpEvent event = Exchange();
+  event.tags.Add(Tag::kInterim);
+  for (int i = 0; i < 10; ++i) EXPECT_FALSE(few.LeavesOut(event));
+  EXPECT_FALSE(few.LeavesOut(Exchange()));
 }
 
 TEST(Sampler, GivesEachConnectionItsFairPartOfASecond) {

@@ -101,6 +101,8 @@ TEST(RedactPairs, ReplacesValuesByDecodedName) {
   EXPECT_EQ(Pairs("user[password]=2&user.token=&tokens=1"), "user[password]=***&user.token=***&tokens=1");
   EXPECT_EQ(Pairs("token"), "token");
   EXPECT_EQ(Pairs("token=a=b&&=x"), "token=***&&=x");
+  EXPECT_EQ(Pairs("+token=a&token%20=b&%09token%00=c&token%00x=d"),
+            "+token=***&token%20=***&%09token%00=***&token%00x=***");
   EXPECT_EQ(Pairs(""), "");
 }
 
