@@ -119,6 +119,7 @@ class Cluster::Impl {
     const std::string_view node = NamedNode(pod);
     facts.cluster = nodes_.FactsFor(node, options_.native_min_kubelet);
     facts.platform = nodes_.PlatformOf(node);
+    facts.windows = nodes_.IsWindows(node);
     if (options_.check_quota) facts.limits = limits_.Find(namespace_name);
     if (openshift_) {
       const auto allowed = access_.Find(std::string(namespace_name), std::string(AccountOf(pod)));

@@ -47,9 +47,10 @@ std::optional<Answer> Never(const DecisionInput& input, const InjectorConfig& co
   const json::value* host_users = Member(spec, "hostUsers");
   if (host_users != nullptr && host_users->is_bool() && !host_users->get_bool())
     return Answer{Reason::kHostUsers, "spec.hostUsers=false"};
-  if (TextMember(ObjectMember(spec, "os"), "name") == "windows")
-    return Answer{Reason::kWindows, "spec.os.name=windows"};
-  if (std::string mark = RefusingPlatform(pod); !mark.empty()) return Answer{Reason::kPlatform, std::move(mark)};
+  if (std::string mark = WindowsMark(pod); !mark.empty()) return Answer{Reason::kWindows, std::move(mark)};
+  if (input.live != nullptr && input.live->windows) return Answer{Reason::kWindows, "the node that the pod names"};
+  if (std::string mark = RefusingPlatform(pod, input.of_daemon_set); !mark.empty())
+    return Answer{Reason::kPlatform, std::move(mark)};
   if (input.live != nullptr && !input.live->platform.empty()) return Answer{Reason::kPlatform, input.live->platform};
   const std::string_view runtime_class = TextMember(spec, "runtimeClassName");
   if (!runtime_class.empty() && IsSkippedRuntimeClass(runtime_class, config))
@@ -185,11 +186,13 @@ Decision Decide(const DecisionInput& input, const InjectorConfig& config) {
   const bool wanted = Injects(answer.reason);
   ChooseSettings(input, config, decision);
   decision.start_mode = decision.mode;
-  if (input.live != nullptr && !input.live->switched_off_by.empty()) {
+  const bool live_switch = input.live != nullptr && !input.live->switched_off_by.empty();
+  if (live_switch || config.switched_off) {
     decision.mode = "off";
     decision.mode_from = ModeFrom::kSwitch;
-    decision.mode_decided_by = input.live->switched_off_by;
+    decision.mode_decided_by = live_switch ? input.live->switched_off_by : "--switched_off";
   }
+  decision.wanted = wanted;
   decision.asked = wanted && answer.reason != Reason::kAllNamespaces;
   if (auto never = Never(input, config)) {
     answer = *std::move(never);

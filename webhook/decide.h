@@ -35,6 +35,7 @@ struct DecisionInput {
   const NamespaceInfo* namespace_info = nullptr;  // nullptr: nothing is known about it
   bool is_pod_create = true;
   const LiveFacts* live = nullptr;  // nullptr: there is no cluster to know anything from
+  bool of_daemon_set = false;       // it is the template of one; a pod says so by its owner
 };
 
 struct Decision {
@@ -42,6 +43,7 @@ struct Decision {
   Reason reason = Reason::kNotAsked;
   std::string decided_by;  // for people: "pod annotation mirror.traceable.ai/enabled=true"
   bool asked = false;      // pod or namespace asked for capture, whatever came of it
+  bool wanted = false;     // the same, or --mirror_all_namespaces wants it
   std::string mode;
   std::string
       start_mode;  // what the sidecar starts with: `mode`, or what it would be if nobody had switched capture off

@@ -74,6 +74,13 @@ void AddSidecar(PatchBuilder& patch, json::value& pod_value, const Decision& dec
   if (!config.run_as_privileged) SetAnnotation(patch, kAppArmorAnnotation, "unconfined");
 }
 
+// The kubelet made a mirror pod from a file of its node; nobody may change it here. In a namespace that is left out
+// nothing is changed that did not ask.
+bool BearsStatus(const Decision& decision) {
+  if (decision.reason == Reason::kStaticPod) return false;
+  return decision.asked || decision.reason != Reason::kSkipNamespace;
+}
+
 std::string SkipWarning(const Decision& decision) {
   return "podtap did not add the capture sidecar: " + std::string(TextOf(decision.reason)) + " (" +
          Printable(decision.decided_by, 60) + ")";
@@ -91,7 +98,7 @@ std::string StatusText(const Decision& decision, const InjectorConfig& config) {
 }
 
 Outcome Inject(json::value& pod_value, std::string_view namespace_name, const NamespaceInfo* namespace_info,
-               const InjectorConfig& config, const LiveFacts* live) {
+               const InjectorConfig& config, const LiveFacts* live, bool of_daemon_set) {
   Outcome outcome;
   json::object* pod = pod_value.if_object();
   if (pod == nullptr) {
@@ -100,7 +107,7 @@ Outcome Inject(json::value& pod_value, std::string_view namespace_name, const Na
     return outcome;
   }
   Decision& decision = outcome.decision;
-  decision = Decide({*pod, namespace_name, namespace_info, true, live}, config);
+  decision = Decide({*pod, namespace_name, namespace_info, true, live, of_daemon_set}, config);
   outcome.warnings = decision.warnings;
   PatchBuilder patch(pod_value);
   if (decision.inject) {
@@ -112,10 +119,10 @@ Outcome Inject(json::value& pod_value, std::string_view namespace_name, const Na
       if (IsAppArmorProfileStripped(*pod, config))
         patch.Add(*path + "/securityContext/appArmorProfile", json::object{{"type", "Unconfined"}});
     }
-  } else if (decision.asked) {
-    outcome.warnings.push_back(SkipWarning(decision));
-    // The kubelet made a mirror pod from a file of its node; nobody may change it here.
-    if (decision.reason != Reason::kStaticPod) {
+  } else if (decision.wanted && decision.reason != Reason::kOtherRevision) {
+    // (What another revision's webhook is to answer, it answers.)
+    if (decision.asked) outcome.warnings.push_back(SkipWarning(decision));
+    if (BearsStatus(decision)) {
       EnsureMetadata(patch, *pod);
       SetStatus(patch, *pod, decision, config);
     }

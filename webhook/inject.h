@@ -21,7 +21,7 @@ struct Outcome {
 // Decides about `pod` and patches it in place. If a part of the patch does not apply, nothing is to be sent: the
 // outcome is patch-failed without a patch (and `pod` is left in no useful state).
 Outcome Inject(json::value& pod, std::string_view namespace_name, const NamespaceInfo* namespace_info,
-               const InjectorConfig& config, const LiveFacts* live = nullptr);
+               const InjectorConfig& config, const LiveFacts* live = nullptr, bool of_daemon_set = false);
 
 // The status annotation's value: {revision, result, reason, mode, mode_from, version}.
 std::string StatusText(const Decision& decision, const InjectorConfig& config);

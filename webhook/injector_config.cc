@@ -93,6 +93,7 @@ constexpr OptionInfo kOptions[] = {
     {"default_pod_security_enforce", "privileged",
      "The Pod Security level of namespaces without a label: privileged, baseline, restricted."},
     {"default_mode", "ingress", "The mode where neither pod nor namespace says one: ingress, egress, all, off."},
+    {"switched_off", "false", "New sidecars start with mode off, whatever annotations say.", true},
     {"injection", "auto", "The sidecar's form: native (a restartable init container), container, or auto."},
     {"oldest_node_kernel", "",
      "The oldest kernel of the nodes, such as 5.4; decides the capabilities without privilege."},
@@ -146,6 +147,8 @@ Status ApplyOption(InjectorConfig& config, std::string_view name, std::string_vi
       config.default_pod_security = PodSecurity::kRestricted;
     else
       return Refuse(name, value, "privileged, baseline or restricted");
+  } else if (name == "switched_off") {
+    return ApplySwitch(config.switched_off, name, value);
   } else if (name == "default_mode") {
     if (!IsMode(value)) return Refuse(name, value, InfoOf(Setting::kMode).allowed);
     config.default_mode = value;

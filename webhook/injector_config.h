@@ -40,6 +40,7 @@ struct InjectorConfig {
   std::vector<std::string> skip_runtime_classes = {"gvisor", "runsc", "kata"};
   PodSecurity default_pod_security = PodSecurity::kPrivileged;
   std::string default_mode = "ingress";
+  bool switched_off = false;  // mode off for all, whatever pods and namespaces say
   Injection injection = Injection::kAuto;
   ClusterFacts facts;
   // Patch.

@@ -17,6 +17,7 @@ namespace {
 namespace asio = boost::asio;
 
 constexpr int kPage = 500;
+constexpr int kRefusals = 2;
 constexpr std::chrono::milliseconds kListDeadline(30000);
 constexpr std::chrono::milliseconds kWatchHeadDeadline(10000);
 
@@ -38,8 +39,9 @@ std::string VersionOf(const json::object* object) {
 
 // What a watch has come to.
 struct WatchEnd {
-  bool gone = false;    // the version is too old: list again
-  bool failed = false;  // otherwise: it was ended in good order, as all watches are after some minutes
+  bool gone = false;     // the version is too old, or the server says an error of it: list again
+  bool refused = false;  // an answer of 4xx or 5xx
+  bool failed = false;   // otherwise: it was ended in good order, as all watches are after some minutes
   std::string why;
   std::optional<std::chrono::seconds> retry_after;
 };
@@ -58,8 +60,7 @@ bool TakeLine(std::string_view line, FollowedObjects& objects, FollowMetrics& me
   }
   metrics.last_contact_s.store(time(nullptr), std::memory_order_relaxed);
   if (type == "ERROR") {
-    const json::value* code = Member(object, "code");
-    end.gone = code != nullptr && code->is_int64() && code->get_int64() == 410;
+    end.gone = true;  // whatever it was: what the server knows of this version may be gone with it
     end.failed = true;
     end.why = std::string(TextMember(object, "message"));
     return false;
@@ -91,6 +92,7 @@ asio::awaitable<WatchEnd> WatchOnce(KubeClient& client, const FollowSpec& spec, 
   const KubeAnswer answer = co_await client.Watch(std::move(request), spec.silence, std::move(on_line));
   if (end.failed) co_return end;
   end.gone = answer.status == 410;
+  end.refused = answer.status >= 400 && answer.status != 429;
   end.failed = !answer.ok() || !answer.error.empty();
   if (end.failed) end.why = answer.Describe();
   end.retry_after = answer.retry_after;
@@ -159,13 +161,15 @@ asio::awaitable<void> Follow(KubeClient& client, FollowSpec spec, FollowedObject
     metrics.lists.fetch_add(1, std::memory_order_relaxed);
     metrics.last_contact_s.store(time(nullptr), std::memory_order_relaxed);
     if (!metrics.synced.exchange(true)) LOG(INFO) << "knows all " << spec.name;
+    int refused = 0;  // in a row: a server that was restored from a backup may refuse its version for ever
     for (bool gone = false; !gone;) {
       const int timeout_s = 300 + static_cast<int>(random() % 300);
       const auto begin = std::chrono::steady_clock::now();
       const WatchEnd end = co_await WatchOnce(client, spec, objects, metrics, version, timeout_s);
       const bool lived = std::chrono::steady_clock::now() - begin > std::chrono::seconds(5);
       if (lived) backoff.Reset();
-      gone = end.gone;
+      refused = end.refused ? refused + 1 : 0;
+      gone = end.gone || refused == kRefusals;
       if (end.failed) {
         co_await wait(end.why, end.retry_after);
       } else if (!lived) {

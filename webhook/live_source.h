@@ -18,6 +18,7 @@ struct NamespaceLimits;
 
 struct LiveFacts {
   ClusterFacts cluster;                           // where unknown, the configuration's
+  bool windows = false;                           // of the node that the pod names
   std::string platform;                           // why the pod's nodes run nothing privileged; empty: they may
   std::shared_ptr<const NamespaceLimits> limits;  // nullptr: nobody asked for the check
   std::string scc_refusal;      // why OpenShift would refuse a privileged container; empty: it would not

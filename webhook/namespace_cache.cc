@@ -83,8 +83,12 @@ std::vector<std::pair<std::string, std::string>> NamespaceCache::AskingRevisions
   for (const auto& [name, info] : namespaces_) {
     const std::string* label = info->Label(kNamespaceLabel);
     const std::string* revision = info->Label(kRevisionLabel);
-    if (revision != nullptr || (label != nullptr && *label == "enabled"))
-      asking.emplace_back(name, revision == nullptr ? "default" : *revision);
+    const std::string* older = info->Label(kOlderNamespaceLabel);
+    const std::string* by_default = info->Annotation(kDefaultInjectAnnotation);
+    const bool asks = label != nullptr && (*label == "enabled" || *label == "disabled")
+                          ? *label == "enabled"
+                          : older != nullptr && *older == "enabled" && by_default != nullptr && *by_default == "true";
+    if (revision != nullptr || asks) asking.emplace_back(name, revision == nullptr ? "default" : *revision);
   }
   return asking;
 }

@@ -127,6 +127,12 @@ std::string NodeCache::PlatformOf(std::string_view node_name) const {
   return platform_of_all_;
 }
 
+bool NodeCache::IsWindows(std::string_view node_name) const {
+  const std::lock_guard lock(mutex_);
+  const auto node = nodes_.find(node_name);
+  return node != nodes_.end() && node->second.windows;
+}
+
 std::string_view NamedNode(const json::object& pod) {
   if (const std::string_view name = TextMember(Spec(pod), "nodeName"); !name.empty()) return name;
   const json::array* terms = ArrayMember(ObjectMember(ObjectMember(ObjectMember(Spec(pod), "affinity"), "nodeAffinity"),

@@ -26,6 +26,9 @@ class NodeCache final : public FollowedObjects {
   // Why pods on that node (or on all nodes) must not be privileged; empty: nothing speaks against it.
   std::string PlatformOf(std::string_view node_name) const;
 
+  // Whether the node is known and runs Windows.
+  bool IsWindows(std::string_view node_name) const;
+
   void SetServerVersion(std::optional<KernelVersion> version);
 
   void BeginList() override { listed_.clear(); }

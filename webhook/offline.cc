@@ -21,7 +21,8 @@ Explanation InjectWorkload(const Workload& workload, const OfflineInput& input, 
   const auto known = namespaces.find(explanation.namespace_name);
   const NamespaceInfo* info = known == namespaces.end() ? &kWithoutLabels : known->second.get();
   json::value before = *workload.pod;
-  Outcome outcome = Inject(*workload.pod, explanation.namespace_name, info, config);
+  Outcome outcome =
+      Inject(*workload.pod, explanation.namespace_name, info, config, nullptr, workload.kind == "DaemonSet");
   if (!outcome.has_patch) *workload.pod = std::move(before);
   explanation.decision = std::move(outcome.decision);
   explanation.warnings = std::move(outcome.warnings);

@@ -16,6 +16,8 @@ constexpr Mark kNodeMarks[] = {
     {"eks.amazonaws.com/compute-type", "fargate"},  {"type", "virtual-kubelet"},
     {"kubernetes.azure.com/role", "virtual-node"},  {"alibabacloud.com/eci", "true"},
     {"node.kubernetes.io/role", "virtual-kubelet"}, {"cloud.google.com/gke-autopilot", "true"}};
+constexpr Mark kWindowsMarks[] = {
+    {"kubernetes.io/os", "windows"}, {"beta.kubernetes.io/os", "windows"}, {"node.kubernetes.io/windows-build", ""}};
 constexpr Mark kLabelMarks[] = {{"eks.amazonaws.com/fargate-profile", ""},
                                 {"alibabacloud.com/eci", "true"},
                                 {"eci", "true"},
@@ -61,8 +63,9 @@ bool IsOfDaemonSet(const json::object& pod) {
   return false;
 }
 
-// spec.affinity.nodeAffinity.required…: a virtual node, if every term asks for one (terms are alternatives).
-std::string FindAffinity(const json::object* spec) {
+// spec.affinity.nodeAffinity.required…: if every term asks for one of the marks (terms are alternatives).
+template <size_t N>
+std::string FindAffinity(const json::object* spec, const Mark (&marks)[N]) {
   const json::array* terms = ArrayMember(ObjectMember(ObjectMember(ObjectMember(spec, "affinity"), "nodeAffinity"),
                                                       "requiredDuringSchedulingIgnoredDuringExecution"),
                                          "nodeSelectorTerms");
@@ -76,7 +79,7 @@ std::string FindAffinity(const json::object* spec) {
       const json::array* values = ArrayMember(expression, "values");
       if (TextMember(expression, "operator") != "In" || values == nullptr || values->size() != 1) continue;
       const json::object pair{{TextMember(expression, "key"), (*values)[0]}};
-      mark = FindMark(&pair, kNodeMarks, "spec.affinity");
+      mark = FindMark(&pair, marks, "spec.affinity");
     }
     if (mark.empty()) return {};
     found = mark;
@@ -86,12 +89,19 @@ std::string FindAffinity(const json::object* spec) {
 
 }  // namespace
 
-std::string RefusingPlatform(const json::object& pod) {
+std::string WindowsMark(const json::object& pod) {
+  const json::object* spec = Spec(pod);
+  if (TextMember(ObjectMember(spec, "os"), "name") == "windows") return "spec.os.name=windows";
+  std::string mark = FindMark(ObjectMember(spec, "nodeSelector"), kWindowsMarks, "spec.nodeSelector");
+  return mark.empty() ? FindAffinity(spec, kWindowsMarks) : mark;
+}
+
+std::string RefusingPlatform(const json::object& pod, bool of_daemon_set) {
   const json::object* spec = Spec(pod);
   std::string mark = FindMark(ObjectMember(spec, "nodeSelector"), kNodeMarks, "spec.nodeSelector");
   if (mark.empty()) mark = FindMark(Labels(pod), kLabelMarks, "label");
-  if (mark.empty() && !IsOfDaemonSet(pod)) mark = FindToleration(ArrayMember(spec, "tolerations"));
-  if (mark.empty()) mark = FindAffinity(spec);
+  if (mark.empty() && !of_daemon_set && !IsOfDaemonSet(pod)) mark = FindToleration(ArrayMember(spec, "tolerations"));
+  if (mark.empty()) mark = FindAffinity(spec, kNodeMarks);
   if (!mark.empty()) return mark;
   if (TextMember(spec, "schedulerName") == "fargate-scheduler") return "spec.schedulerName fargate-scheduler";
   for (std::string_view name : kNodeNames)

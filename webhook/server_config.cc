@@ -269,6 +269,7 @@ std::string ServerConfig::Json() const {
       {"skip_runtime_classes", list(injector.skip_runtime_classes)},
       {"default_pod_security_enforce", TextOf(injector.default_pod_security)},
       {"default_mode", injector.default_mode},
+      {"switched_off", injector.switched_off},
       {"injection", TextOf(injector.injection)},
       {"oldest_node_kernel", kernel ? std::to_string(kernel->major) + "." + std::to_string(kernel->minor) : ""},
       {"sidecar_image", injector.image},

@@ -23,6 +23,11 @@ constexpr size_t kMostNote = 1024;
 
 WallTime Now() { return WallTime{std::chrono::system_clock::now().time_since_epoch() / std::chrono::nanoseconds(1)}; }
 
+std::string KeyOf(const SkippedPod& pod) {
+  const std::string who = pod.owner_name.empty() ? "Pod/" + pod.pod_name : pod.owner_kind + "/" + pod.owner_name;
+  return pod.namespace_name + "/" + who + "/" + std::string(TextOf(pod.reason));
+}
+
 }  // namespace
 
 bool SkipEvents::SaidLately(const std::string& key) {
@@ -39,9 +44,7 @@ bool SkipEvents::SaidLately(const std::string& key) {
 void SkipEvents::Tell(SkippedPod pod) {
   // Without an owner the pod itself is told, if it has a name by now.
   if (pod.owner_name.empty() && pod.pod_name.empty()) return;
-  const std::string who = pod.owner_name.empty() ? "Pod/" + pod.pod_name : pod.owner_kind + "/" + pod.owner_name;
-  const std::string key = pod.namespace_name + "/" + who + "/" + std::string(TextOf(pod.reason));
-  if (place_.use_count() > kMostUnderWay || SaidLately(key)) {
+  if (place_.use_count() > kMostUnderWay || SaidLately(KeyOf(pod))) {
     metrics_.events_suppressed.fetch_add(1, std::memory_order_relaxed);
     return;
   }
@@ -104,6 +107,10 @@ boost::asio::awaitable<void> SkipEvents::Send(SkippedPod pod, [[maybe_unused]] P
       pod.owner_kind = TextMember(owner, "kind");
       pod.owner_name = TextMember(owner, "name");
       pod.owner_uid = TextMember(owner, "uid");
+      // Another of its ReplicaSets may have said it.
+      if (!SaidLately(KeyOf(pod))) continue;
+      metrics_.events_suppressed.fetch_add(1, std::memory_order_relaxed);
+      co_return;
     }
   }
   KubeRequest request;

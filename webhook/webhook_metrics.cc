@@ -64,6 +64,14 @@ std::string WebhookMetrics::Text() const {
     labels.append(TextOf(reason)).append("\",result=\"").append(Injects(reason) ? "injected" : "skipped").append("\"");
     Row("podtap_webhook_decisions_total", labels, std::to_string(Decisions(reason)), out);
   }
+  Head("podtap_webhook_asking_pods_skipped_total", "counter", "Pods that asked for capture and go without, by reason.",
+       out);
+  for (size_t i = 0; i < kReasonCount; ++i) {
+    const auto reason = static_cast<Reason>(i);
+    if (Injects(reason)) continue;
+    Row("podtap_webhook_asking_pods_skipped_total", "reason=\"" + std::string(TextOf(reason)) + "\"",
+        std::to_string(skipped_[i].load(std::memory_order_relaxed)), out);
+  }
   Head("podtap_webhook_review_duration_seconds", "histogram", "From the last byte of a review to its answer.", out);
   latency.AppendText("podtap_webhook_review_duration_seconds", out);
   Head("podtap_webhook_requests_total", "counter", "Requests answered, by status class.", out);

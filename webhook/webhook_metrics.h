@@ -32,6 +32,9 @@ class WebhookMetrics {
     return decisions_[static_cast<size_t>(reason)].load(std::memory_order_relaxed);
   }
 
+  // A pod that asked for capture and goes without.
+  void CountSkipped(Reason reason) { skipped_[static_cast<size_t>(reason)].fetch_add(1, std::memory_order_relaxed); }
+
   LatencyHistogram latency;
   std::atomic<uint64_t> requests_ok{0};   // answered 200
   std::atomic<uint64_t> requests_bad{0};  // answered 4xx
@@ -52,6 +55,7 @@ class WebhookMetrics {
 
  private:
   std::array<std::atomic<uint64_t>, kReasonCount> decisions_{};
+  std::array<std::atomic<uint64_t>, kReasonCount> skipped_{};
 };
 
 }  // namespace podtap::webhook

@@ -65,7 +65,8 @@ class Request:
 
 class KubeApi:
     """Objects live in self.objects[(kind plural, namespace, name)]. Misbehaviour: put a function of a Request into
-    self.misbehave; it may raise Refused, sleep, or return "drop" (no answer) or "half" (half of the answer's bytes)."""
+    self.misbehave; it may raise Refused, sleep, or return "drop" (no answer), "half" (half of the answer's bytes) or, of a watch,
+    "half-line" or "error" (an ERROR event that is not 410)."""
 
     def __init__(self, folder=None, token="first-token", version="v1.30.2", openshift=False):
         self.lock = threading.Condition()
@@ -397,6 +398,11 @@ class KubeApi:
             if version < self.oldest:
                 # Real servers say it so, in a stream that has begun with 200.
                 self.send_event(handler, "ERROR", Refused(410, "Expired", f"too old resource version: {version}").body())
+                handler.wfile.write(b"0\r\n\r\n")
+                return
+            if how == "error":
+                self.send_event(handler, "ERROR", Refused(500, "InternalError", "etcdserver: mvcc: required revision is a "
+                                                          "future revision").body())
                 handler.wfile.write(b"0\r\n\r\n")
                 return
             if how == "half-line":

@@ -287,6 +287,24 @@ class Caches(Case):
         until(lambda: webhook.reason(plain_pod(), "quiet") == "namespace-enabled", "the list brings the change")
         self.assertGreater(webhook.metric('podtap_webhook_cache_lists_total{kind="namespaces"}'), lists)
 
+    def test_a_version_that_the_server_refuses_for_ever_is_listed_anew(self):
+        def timeout():
+            raise Refused(504, "Timeout", "Too large resource version")
+
+        webhook = self.start()
+        for label, how in (("enabled", lambda: "error"), ("disabled", timeout)):
+            # As after a restore from a backup: what was watched before is no version any more.
+            newest = self.api.resource_version
+
+            def misbehave(request, newest=newest, how=how):
+                return how() if request.is_watch() and int(request.query["resourceVersion"]) <= newest else None
+
+            self.api.misbehave = misbehave
+            self.api.drop_watches()
+            until(lambda: self.api.watching == 0, "no watch is left")
+            self.api.namespace("quiet", **{"traceableai-mirror": label})
+            until(lambda label=label: webhook.reason(plain_pod(), "quiet") == f"namespace-{label}", "the list brings the change")
+
     def test_a_dropped_watch_goes_on_from_the_last_version_with_bookmarks(self):
         self.api.bookmark_every = 0.3
         webhook = self.start()
@@ -397,6 +415,12 @@ class Nodes(Case):
             self.assertIn("initContainers", patched(pod, webhook.mutate(pod))["spec"])
         self.api.node("old", kubelet="v1.28.9-eks-1", unschedulable=True)
         until(lambda: "initContainers" in patched(asking_pod(), webhook.mutate(asking_pod()))["spec"], "it is cordoned")
+
+    def test_a_windows_node_that_the_pod_names(self):
+        self.api.node("win-1", **{"kubernetes.io/os": "windows"})
+        webhook = self.start()
+        self.assertEqual(webhook.reason(asking_pod(nodeName="win-1")), "windows")
+        self.assertEqual(webhook.reason(asking_pod(nodeName="worker-1")), "pod-enabled")
 
     def test_nodes_of_a_provider_that_refuses_privilege(self):
         self.api.node("virtual-1", kubelet="v1.25.0", type="virtual-kubelet")
@@ -514,6 +538,16 @@ class Events(Case):
                          ("podtap.traceable.ai/webhook", "webhook-0"))
         self.assertIn("host-users (spec.hostUsers=false)", event["note"])
 
+    def test_two_replica_sets_of_a_deployment_are_one_owner(self):
+        webhook = self.start()
+        for i in range(3):
+            self.api.put("replicasets", f"cart-{i}", "shop", metadata={"ownerReferences": [
+                {"apiVersion": "apps/v1", "kind": "Deployment", "name": "cart", "uid": "d-1", "controller": True}]})
+            webhook.mutate(self.owned({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": f"cart-{i}", "uid": f"r-{i}",
+                                       "controller": True}))
+        until(lambda: webhook.metric("podtap_webhook_events_suppressed_total") == 2, "two are not sent")
+        self.assertEqual(webhook.metric("podtap_webhook_events_sent_total"), 1)
+
     def test_a_pod_without_owner_is_told_itself(self):
         webhook = self.start()
         webhook.mutate(asking_pod(hostUsers=False))
@@ -569,6 +603,30 @@ class Survey(Case):
         self.assertEqual(listed.headers["accept"], METADATA_LIST)
         self.api.delete("pods", "missed", "shop")
         until(lambda: webhook.metric("podtap_webhook_missed_pods") == 0, "it has gone")
+
+    def test_a_pod_that_was_answered_was_not_missed_also_where_all_are_mirrored(self):
+        webhook = self.start("--survey_interval_s=1", "--mirror_all_namespaces")
+        self.api.delete("pods", "missed", "shop")
+        self.api.delete("pods", "quiet", "quiet")
+        pod = plain_pod(runtimeClassName="gvisor")
+        response = webhook.mutate(pod, "quiet")
+        self.assertEqual((response["auditAnnotations"]["reason"], response.get("warnings")), ("runtime-class", None))
+        # The survey sees metadata only.
+        self.api.put("pods", "sandboxed", "quiet", metadata=patched(pod, response)["metadata"], spec=pod["spec"])
+        surveys = webhook.metric("podtap_webhook_surveys_total")
+        until(lambda: webhook.metric("podtap_webhook_surveys_total") >= surveys + 2, "it is surveyed")
+        self.assertEqual(webhook.metric("podtap_webhook_missed_pods"), 0)
+
+    def test_namespaces_of_the_older_label_are_unserved_too(self):
+        self.api.put("namespaces", "older", metadata={"labels": {"traceableai-inject-mirror": "enabled"},
+                                                      "annotations": {"mirror.traceable.ai/defaultInject": "true"}})
+        self.api.put("namespaces", "only", metadata={"labels": {"traceableai-inject-mirror": "enabled"}})
+        self.api.delete("mutatingwebhookconfigurations", "podtap")
+        webhook = self.start("--survey_interval_s=1", "--revision=canary")
+        until(lambda: webhook.metric("podtap_webhook_surveys_total") >= 1, "the survey is over")
+        for name in ("older", "shop"):
+            self.assertEqual(webhook.metric(f'podtap_webhook_unserved_namespace{{namespace="{name}",revision="default"}}'), 1)
+        self.assertNotIn('namespace="only"', webhook.admin("/metrics")[1])
 
     def status(self, *flags):
         token = self.folder / "token"

@@ -55,6 +55,32 @@ TEST(Decide, ADaemonSetThatToleratesVirtualNodesIsNotOnOne) {
   EXPECT_EQ(DecideAbout(pod).reason, Reason::kPodEnabled);
 }
 
+TEST(Decide, APodForWindowsNeedNotSayItInItsSpecsOs) {
+  for (const char* spec :
+       {R"("os":{"name":"windows"})", R"("nodeSelector":{"kubernetes.io/os":"windows"})",
+        R"("nodeSelector":{"beta.kubernetes.io/os":"windows","a":"b"})",
+        R"("nodeSelector":{"node.kubernetes.io/windows-build":"10.0.17763"})",
+        R"("affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":)"
+        R"([{"matchExpressions":[{"key":"kubernetes.io/os","operator":"In","values":["windows"]}]}]}}})"})
+    EXPECT_EQ(ReasonAsked(spec), Reason::kWindows) << spec;
+  for (const char* spec :
+       {R"("nodeSelector":{"kubernetes.io/os":"linux"})",
+        R"("affinity":{"nodeAffinity":{"requiredDuringSchedulingIgnoredDuringExecution":{"nodeSelectorTerms":)"
+        R"([{"matchExpressions":[{"key":"kubernetes.io/os","operator":"In","values":["windows","linux"]}]}]}}})"})
+    EXPECT_EQ(ReasonAsked(spec), Reason::kPodEnabled) << spec;
+}
+
+TEST(Mode, SwitchedOffIsStrongerThanWhatPodAndNamespaceSay) {
+  InjectorConfig config = TestConfig();
+  config.switched_off = true;
+  const Decision decision =
+      DecideAbout(Pod(R"({"mirror.traceable.ai/enabled":"true","mirror.traceable.ai/mode":"all"})"), config);
+  EXPECT_TRUE(decision.inject);
+  EXPECT_EQ(decision.mode, "off");
+  EXPECT_EQ(decision.start_mode, "all");
+  EXPECT_EQ(decision.mode_decided_by, "--switched_off");
+}
+
 TEST(Decide, EveryMarkOfAPlatformThatRefusesPrivilegedPods) {
   for (const char* spec :
        {R"("nodeSelector":{"eks.amazonaws.com/compute-type":"fargate"})",

@@ -263,6 +263,25 @@ TEST(Inject, APodThatAskedAndWasSkippedIsToldWhy) {
   EXPECT_FALSE(InjectInto(pod).outcome.has_patch) << "said once is enough";
 }
 
+TEST(Inject, WhatAnotherRevisionAnswersIsLeftToIt) {
+  json::value pod = AskingPod();
+  pod.at("metadata").as_object()["labels"] = json::object{{"mirror.traceable.ai/revision", "canary"}};
+  const auto [outcome, after] = InjectInto(pod);
+  EXPECT_EQ(outcome.decision.reason, Reason::kOtherRevision);
+  EXPECT_FALSE(outcome.has_patch);
+  EXPECT_THAT(outcome.warnings, ElementsAre());
+}
+
+TEST(Inject, WhereAllAreMirroredASkippedPodBearsTheReasonWithoutAWarning) {
+  InjectorConfig config = TestConfig();
+  config.mirror_all_namespaces = true;
+  const auto [outcome, pod] = InjectInto(Pod("{}", R"("hostUsers":false)"), config);
+  EXPECT_EQ(TextAt(Json(TextAt(pod, "/metadata/annotations/mirror.traceable.ai~1status")), "/reason"), "host-users");
+  EXPECT_THAT(outcome.warnings, ElementsAre());
+  config.skip_namespaces = {"shop"};
+  EXPECT_FALSE(InjectInto(Pod("{}"), config).outcome.has_patch);
+}
+
 TEST(Inject, APodThatDidNotAskIsLeftAlone) {
   for (const char* annotations : {"{}", R"({"mirror.traceable.ai/enabled":"false"})"}) {
     const auto [outcome, pod] = InjectInto(Pod(annotations));

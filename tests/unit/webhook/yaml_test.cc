@@ -350,6 +350,19 @@ TEST(Offline, UninjectLeavesWhatIsNotOurs) {
   EXPECT_EQ(UninjectText(InjectedText(listed, config).edited.text)->text, listed);
 }
 
+TEST(Explain, ADaemonSetIsJudgedAsItsPodsAre) {
+  const auto reason_of = [](const std::string& kind) {
+    const OfflineOutput output = InjectedText("apiVersion: apps/v1\nkind: " + kind +
+                                              "\nmetadata: {name: logs}\nspec:\n  template:\n    metadata: "
+                                              "{annotations: {mirror.traceable.ai/enabled: 'true'}}\n"
+                                              "    spec:\n      tolerations: [{key: virtual-kubelet.io/provider, "
+                                              "operator: Exists}]\n      containers: [{name: a}]\n");
+    return output.explanations.at(0).decision.reason;
+  };
+  EXPECT_EQ(reason_of("DaemonSet"), Reason::kPodEnabled);
+  EXPECT_EQ(reason_of("Deployment"), Reason::kPlatform);
+}
+
 TEST(Explain, SaysPerWorkloadWhatAndWhyAndWhoDecided) {
   const OfflineOutput output = InjectedText(kShop);
   EXPECT_EQ(ExplanationTable(output.explanations),

@@ -78,7 +78,10 @@ app.kubernetes.io/part-of: podtap
 {{- if .Values.daemonSetMirrorAllNamespaces }}
 - --mirror_all_namespaces
 {{- end }}
-- --default_mode={{ ternary .Values.webhook.defaultMode "off" .Values.ebpfCaptureEnabled }}
+- --default_mode={{ .Values.webhook.defaultMode }}
+{{- if not .Values.ebpfCaptureEnabled }}
+- --switched_off
+{{- end }}
 - --injection={{ .Values.webhook.injection }}
 - --check_quota={{ .Values.webhook.checkQuota }}
 - --send_events={{ .Values.webhook.sendEvents }}
