@@ -11,11 +11,6 @@
 #include "sidecar/config_file.h"
 #include "sidecar/flags.h"
 
-DECLARE_string(config_file);
-DECLARE_bool(check_config);
-DECLARE_bool(keep_running);
-DECLARE_uint64(wait_until_attached_ms);
-
 namespace podtap {
 namespace {
 
