@@ -23,6 +23,8 @@ class BodyCapture {
   // `n` bytes of the body are not here. What was lost is missing; what was left out at our own wish is missing only as
   // far as it lies before the limit.
   void Skip(HttpMessage& message, uint64_t n, bool lost, size_t limit);
+  // An unknown part of the body is not here: nothing more is kept.
+  void Close() { closed_ = true; }
   // If there are any, frees the bytes kept so far and keeps none from now on. Returns the bytes freed.
   size_t Cut(HttpMessage& message, MemoryBudget& budget);
   void Release(MemoryBudget& budget);

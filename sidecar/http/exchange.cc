@@ -37,9 +37,14 @@ void Exchange::OnBody(MessageKind kind, std::string_view data, std::optional<uin
   charged += grpc->memory() - before;
 }
 
-void Exchange::OnHole(MessageKind kind, uint64_t n, bool lost, size_t limit) {
+void Exchange::OnHole(MessageKind kind, uint64_t n, bool lost, size_t limit, Timestamp at) {
   body(kind).Skip(message(kind), n, lost, limit);
-  if (grpc != nullptr) grpc->OnHole(kind, n);
+  if (grpc != nullptr) grpc->OnHole(kind, n, at);
+}
+
+void Exchange::OnLoss(MessageKind kind) {
+  body(kind).Close();
+  if (grpc != nullptr) grpc->OnLoss(kind);
 }
 
 void Exchange::ChargeHeads(MemoryBudget& budget) {

@@ -38,7 +38,9 @@ struct Exchange {
   // The next bytes of its body, see BodyCapture.
   void OnBody(MessageKind kind, std::string_view data, std::optional<uint64_t> rest, size_t limit, Timestamp at,
               MemoryBudget& budget);
-  void OnHole(MessageKind kind, uint64_t n, bool lost, size_t limit);
+  void OnHole(MessageKind kind, uint64_t n, bool lost, size_t limit, Timestamp at);
+  // An unknown part of a message is hidden, its head perhaps among it.
+  void OnLoss(MessageKind kind);
   // Whether bytes of the body that come next still matter.
   bool wants_body(MessageKind kind, size_t limit) {
     return (kind == MessageKind::kRequest ? request_body : response_body).keeps_more(message(kind), limit);

@@ -76,6 +76,7 @@ bool GrpcTracker::Suspects(const HttpMessage& head) {
 
 void GrpcTracker::OnHead(MessageKind kind, const HttpMessage& head) {
   const std::string_view type = head.headers.Get("content-type");
+  sides_[static_cast<size_t>(kind)].foreign = !IsGrpc(type) && (!type.empty() || head.unknown_fields == 0);
   if (!IsGrpc(type)) return;
   is_grpc_ = true;
   if (!StartsWithIgnoreCase(type, "application/grpc-web")) return;
@@ -85,7 +86,7 @@ void GrpcTracker::OnHead(MessageKind kind, const HttpMessage& head) {
 
 void GrpcTracker::OnBody(MessageKind kind, std::string_view data, Timestamp at) {
   Side& side = sides_[static_cast<size_t>(kind)];
-  if (!side.exact) return;
+  if (!side.exact || side.foreign) return;
   if (side.text) {
     ReadBase64(kind, data, at);
   } else {
@@ -145,14 +146,16 @@ void GrpcTracker::EndMessage(Side& side, Timestamp at) {
   side.last = at;
 }
 
-void GrpcTracker::OnHole(MessageKind kind, uint64_t n) {
+void GrpcTracker::OnHole(MessageKind kind, uint64_t n, Timestamp at) {
   Side& side = sides_[static_cast<size_t>(kind)];
+  if (n == 0 || side.foreign) return;
   // Inside one message its prefix still says where it ends.
-  if (n >= side.rest || side.text || side.trailers) {
-    side.exact = side.exact && n == 0;
-  } else {
-    side.rest -= n;
+  if (n > side.rest || side.text || side.trailers) {
+    side.exact = false;
+    return;
   }
+  side.rest -= n;
+  if (side.rest == 0) EndMessage(side, at);
 }
 
 std::optional<GrpcCall> GrpcTracker::Describe(const HttpEvent& event) const {

@@ -26,12 +26,15 @@ class GrpcTracker {
   void OnHead(MessageKind kind, const HttpMessage& head);
   void OnBody(MessageKind kind, std::string_view data, Timestamp at);
   // `n` bytes of the body are not here.
-  void OnHole(MessageKind kind, uint64_t n);
+  void OnHole(MessageKind kind, uint64_t n, Timestamp at);
   // An unknown number of bytes is not here.
   void OnLoss(MessageKind kind) { sides_[static_cast<size_t>(kind)].exact = false; }
 
   // Bytes of the body that belong to a message whose prefix was seen, from here on.
-  uint64_t message_rest(MessageKind kind) const { return sides_[static_cast<size_t>(kind)].rest; }
+  uint64_t message_rest(MessageKind kind) const {
+    const Side& side = sides_[static_cast<size_t>(kind)];
+    return side.foreign ? UINT64_MAX : side.rest;
+  }
   size_t memory() const { return web_trailers_.capacity(); }
   // The call as far as it is known; nothing if this is no gRPC after all.
   std::optional<GrpcCall> Describe(const HttpEvent& event) const;
@@ -41,8 +44,9 @@ class GrpcTracker {
   static constexpr size_t kMaxTrailers = 8192;  // of gRPC-Web, kept
   struct Side {
     bool exact = true;
-    bool text = false;  // base64
-    uint32_t bits = 0;  // of base64
+    bool foreign = false;  // of another Content-Type: there are no messages in it
+    bool text = false;     // base64
+    uint32_t bits = 0;     // of base64
     int sextets = 0;
     size_t have = 0;
     std::array<char, kPrefixBytes> prefix{};

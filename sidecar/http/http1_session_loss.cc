@@ -92,7 +92,7 @@ void Http1Session::GapInBody(MessageKind kind, uint64_t missing, GapReason reaso
   MessageReader& r = reader(kind);
   const uint64_t covered = r.Skip(missing);
   if (Exchange* x = exchange(kind); x != nullptr)
-    x->OnHole(kind, covered, reason == GapReason::kLost, context_.limits.max_body_bytes);
+    x->OnHole(kind, covered, reason == GapReason::kLost, context_.limits.max_body_bytes, at);
   const TagSet why = WhyOf(reason);
   if (r.body().state() == BodyFraming::State::kBroken) {
     BreakMessage(kind, why, 0);

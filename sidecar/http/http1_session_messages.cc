@@ -188,6 +188,10 @@ void Http1Session::EndMessage(MessageKind kind) {
   queue_.EndResponse();
   if (std::exchange(switches_, false)) {
     hand_over_ = true;
+    // A request whose body is still on its way when the protocol changes.
+    TagSet unfinished;
+    unfinished.Add(Tag::kBodyIncomplete);
+    if (!queue_.empty()) queue_.Abandon(unfinished);
     response_reader_.Stop();
     request_reader_.Stop();
   }

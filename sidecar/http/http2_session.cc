@@ -188,6 +188,7 @@ void Http2Session::OnData(MessageKind kind, uint32_t id, std::string_view data, 
   stream->last = at_;
   HttpMessage& message = stream->exchange.message(kind);
   message.end = at_;
+  if (!message.seen) stream->exchange.OnLoss(kind);  // its head is hidden, and who knows how much of the body
   stream->exchange.OnBody(kind, data, rest, context_.limits.max_body_bytes, at_, context_.budget);
 }
 
@@ -195,7 +196,7 @@ void Http2Session::OnDataHole(MessageKind kind, uint32_t id, uint64_t n, GapReas
   Stream* stream = Find(id);
   if (stream == nullptr || stream->exchange.done(kind)) return;
   stream->last = at_;
-  stream->exchange.OnHole(kind, n, reason == GapReason::kLost, context_.limits.max_body_bytes);
+  stream->exchange.OnHole(kind, n, reason == GapReason::kLost, context_.limits.max_body_bytes, at_);
 }
 
 void Http2Session::OnEndStream(MessageKind kind, uint32_t id) {

@@ -77,6 +77,7 @@ class Http2Session final : public Session, private Http2Side::Handler {
   void EndMessage(Streams::iterator at, MessageKind kind);
   // Whether nothing more of the stream is worth waiting for.
   bool IsDone(const Stream& stream) const;
+  static bool MayHaveBeenAnswered(const Stream& stream);
   void Finish(Streams::iterator at);
   void FinishEarly(Streams::iterator at, Tag why);
   void FinishAll(TagSet why, bool connection_ended);

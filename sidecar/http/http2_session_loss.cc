@@ -7,6 +7,12 @@
 
 namespace podtap {
 
+// Whether the response, or its end, may be among what is hidden.
+bool Http2Session::MayHaveBeenAnswered(const Stream& stream) {
+  return stream.lost[static_cast<size_t>(MessageKind::kResponse)] ||
+         (stream.hidden && !stream.exchange.event->response.seen);
+}
+
 // Any message of this direction that is not over may go on, or end, in what is hidden.
 void Http2Session::OnLost(MessageKind kind) {
   lossy_ = true;
@@ -16,7 +22,8 @@ void Http2Session::OnLost(MessageKind kind) {
     Exchange& exchange = stream.exchange;
     if (!exchange.done(kind)) {
       stream.lost[static_cast<size_t>(kind)] = true;
-      if (exchange.grpc != nullptr) exchange.grpc->OnLoss(kind);
+      // (A body whose head is still to come may begin behind what is lost.)
+      if (exchange.message(kind).seen) exchange.OnLoss(kind);
       if (IsDone(stream)) Finish(at);
     }
     at = next;
@@ -57,7 +64,8 @@ void Http2Session::OnEnded(MessageKind kind) {
     if (!done) {
       done = true;
       const bool seen = exchange.message(kind).seen;
-      if (seen || kind == MessageKind::kResponse) event.tags.Add(seen ? Tag::kBodyIncomplete : Tag::kUnanswered);
+      const Tag none = MayHaveBeenAnswered(at->second) ? Tag::kLost : Tag::kUnanswered;
+      if (seen || kind == MessageKind::kResponse) event.tags.Add(seen ? Tag::kBodyIncomplete : none);
     }
     // No answer can come, whatever the client still says.
     if (kind == MessageKind::kResponse || IsDone(at->second)) Finish(at);
@@ -80,7 +88,9 @@ void Http2Session::FinishAll(TagSet why, bool connection_ended) {
     HttpEvent& event = *exchange.event;
     if (!exchange.request_done || !exchange.response_done) event.tags.Merge(why);
     if (connection_ended && !exchange.response_done)
-      event.tags.Add(event.response.seen ? Tag::kBodyIncomplete : Tag::kUnanswered);
+      event.tags.Add(event.response.seen               ? Tag::kBodyIncomplete
+                     : MayHaveBeenAnswered(at->second) ? Tag::kLost
+                                                       : Tag::kUnanswered);
     if (connection_ended && !exchange.request_done && event.request.seen) event.tags.Add(Tag::kBodyIncomplete);
     Finish(at);
   }
@@ -102,10 +112,9 @@ void Http2Session::OnTick(Timestamp now) {
     const auto next = std::next(at);
     Stream& stream = at->second;
     const uint64_t silent = NanosecondsBetween(stream.last, now);
-    const bool end_hidden = stream.lost[static_cast<size_t>(MessageKind::kResponse)] ||
-                            (stream.hidden && !stream.exchange.event->response.seen);
+    const bool end_hidden = MayHaveBeenAnswered(stream);
     if (silent >= timeout || (end_hidden && silent >= kLossPatienceNs)) {
-      FinishEarly(at, Tag::kTimeout);
+      FinishEarly(at, end_hidden ? Tag::kLost : Tag::kTimeout);
     } else if (interval != 0 && NanosecondsBetween(stream.interim, now) >= interval) {
       EmitInterim(stream, now);
     }

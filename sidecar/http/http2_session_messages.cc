@@ -39,7 +39,10 @@ void Http2Session::OnHeaders(MessageKind kind, uint32_t id, Http2Head& head, Tim
   const bool head_again = !request && event.status == 0 && (head.status || !end_stream);
   const bool seen = stream->exchange.message(kind).seen;
   const bool head_hidden = !seen && lossy_ && end_stream && LooksLikeTrailers(kind, head);
-  if (head_hidden) stream->lost[static_cast<size_t>(kind)] = true;
+  if (head_hidden) {
+    stream->lost[static_cast<size_t>(kind)] = true;
+    stream->exchange.OnLoss(kind);
+  }
   if (head_hidden || (seen && !head_again)) {
     TakeTrailers(*stream, kind, head);
   } else if (request) {

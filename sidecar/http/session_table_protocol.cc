@@ -10,6 +10,9 @@
 namespace podtap {
 namespace {
 
+// Linux gives clients ports from here on (ip_local_port_range).
+constexpr uint16_t kEphemeral = 32768;
+
 Direction ClientOf(Role role) { return role == Role::kOpened ? Direction::kEgress : Direction::kIngress; }
 Role RoleOf(Direction client) { return client == Direction::kIngress ? Role::kAccepted : Role::kOpened; }
 
@@ -55,8 +58,10 @@ std::optional<Direction> SessionTable::Impl::ClientOf(const Entry& entry, Guess 
       const Connection& connection = entry.connection;
       if (connection.role != Role::kUnknown) return podtap::ClientOf(connection.role);
       if (const auto client = entry.guess->Http2Client()) return client;
-      // Neither frames nor the kernel tell: servers have the lower port.
-      return connection.local.port < connection.remote.port ? Direction::kIngress : Direction::kEgress;
+      // Neither frames nor the kernel tell. Nobody listens on the local port, so this end is the client, unless the
+      // ports speak for a listener that has gone.
+      const bool to_listener = connection.local.port < kEphemeral && connection.remote.port >= kEphemeral;
+      return to_listener ? Direction::kIngress : Direction::kEgress;
     }
     default:
       return std::nullopt;

@@ -108,6 +108,44 @@ TEST(Grpc, AHoleBetweenMessagesMakesTheirNumberUnknownOneInsideDoesNot) {
   EXPECT_EQ(s.grpc(1).status, 0u);
 }
 
+TEST(Grpc, AMessageSkippedToItsEndIsCounted) {
+  GrpcStory s;
+  s.Call(1);
+  s.Ingress(Data(1, "")).Egress(Settings());
+  s.Answer(1);
+  for (int i = 0; i < 2; ++i) {
+    const std::string frame = Data(1, GrpcMessage(std::string(500, 'a')), false);
+    s.Egress(frame.substr(0, 100)).LoseEgress(frame.size() - 100);
+  }
+  s.Trailers(1, "0");
+  EXPECT_EQ(s.grpc(0).responses.count, 2u);
+  EXPECT_TRUE(s.grpc(0).responses.first);
+}
+
+TEST(Grpc, AnAnswerOfAnotherTypeHoldsNoMessages) {
+  GrpcStory s;
+  s.Call(1);
+  s.Ingress(Data(1, GrpcMessage("x")));
+  s.Egress(s.server.Response(1, "503", false, {{"content-type", "text/plain"}}));
+  s.Egress(Data(1, "upstream connect error or disconnect"));
+  EXPECT_FALSE(s.grpc(0).compressed);
+  EXPECT_EQ(s.grpc(0).responses.count, 0u);
+  EXPECT_EQ(s.grpc(0).requests.count, 1u);
+}
+
+TEST(Grpc, MessagesBehindAHiddenHeadAreNotCounted) {
+  GrpcStory s;
+  s.LoseEgress(100);
+  s.Call(1);
+  s.Ingress(Data(1, GrpcMessage("x")));
+  s.Egress(Data(1, "6789", false) + Data(1, GrpcMessage("whole"), false) + Data(1, GrpcMessage("four"), false));
+  s.Trailers(1, "0");
+  s.Close();
+  EXPECT_FALSE(s.grpc(0).responses.count);
+  EXPECT_EQ(s.grpc(0).status, 0u);
+  EXPECT_EQ(s[0].response.body, "");
+}
+
 TEST(Grpc, OtherContentTypesAreNoGrpc) {
   GrpcStory s;
   s.Ingress(s.client.Request(1, "POST", "/a/b", true, {{"content-type", "application/grpcfoo"}}));

@@ -126,6 +126,22 @@ TEST(Http2Rules, AnUpgradedRequestHasItsBodyAndItsSecretsAreMaskedOnce) {
   EXPECT_TRUE(s[0].complete && s[1].complete && s[2].complete);
 }
 
+TEST(Http2Rules, AnUpgradeBeforeTheBodyIsWholeHidesNoExchange) {
+  Story s;
+  Http2Peer client, server;
+  s.Open().Ingress(
+      "POST /up HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\n"
+      "HTTP2-Settings: AAEAAQAA\r\n\r\nfirst");
+  s.Egress("HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + Settings());
+  s.Ingress("other").Ingress(Preface() + client.Get(3, "/3") + WindowUpdate(0) + WindowUpdate(0));
+  s.Egress(server.Ok(1, "1") + server.Ok(3, "3")).Close();
+  ASSERT_GE(s.events().size(), 3u);
+  EXPECT_EQ(Brief(s[0]), "POST /up 101");
+  EXPECT_EQ(s[0].request.body, "first");
+  EXPECT_TRUE(s[0].tags.Has(Tag::kBodyIncomplete));
+  EXPECT_THAT(Briefs(s.events()), ::testing::IsSupersetOf({"POST /up 200", "GET /3 200"}));
+}
+
 TEST(Http2Rules, DataOfStreamsThatWereNeverOpenedIsNothing) {
   Http2Story s;
   s.Ingress(Data(1, "x", false) + Data(2, "y") + WindowUpdate(5)).Egress(Data(7, "z"));
