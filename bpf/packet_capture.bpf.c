@@ -796,6 +796,9 @@ int cap_sock_ops(struct bpf_sock_ops* ops) {
     announce_skipped(c, &p, kRecordEgress);
     // An ingress RST was the credible one if it stood exactly at rcv_nxt (RFC 5961 section 3.2).
     if ((c->flags & kConnectionResetSeen) && c->reset_sequence == p.received_sequence) p.flags |= kRecordRst;
+    // From these states no FIN leads to CLOSE: a RST came, or this end sends one (after this), or gave up.
+    __u32 before = PODTAP_READ_FIELD(ops->args[0]);
+    if (before == BPF_TCP_ESTABLISHED || before == BPF_TCP_CLOSE_WAIT) p.flags |= kRecordRst;
     p.position = p.received;
     p.sequence = p.received_sequence;
     emit_news(c, &p, kRecordClosed);

@@ -44,7 +44,7 @@ enum record_direction { kRecordIngress = 0, kRecordEgress = 1 };
 
 enum record_flags {
   kRecordFin = 1 << 0,  // the stream ends after this record's range
-  kRecordRst = 1 << 1,
+  kRecordRst = 1 << 1,  // closed: a RST ended it, of either end, or the kernel gave up
   kRecordSyn = 1 << 2,
   kRecordFromFirstByte = 1 << 3,  // positions count from the handshake
   kRecordLoopback = 1 << 4,       // the peer is a process of the same pod

@@ -159,8 +159,8 @@ void PacketSource::Impl::OnClosed(const RecordView& record, const Connection& co
   counters_.Add(Counter::kControlRecordsRead);
   const segment_record& header = record.header;
   const bool has_positions = (header.flags & kRecordNoPositions) == 0;
-  if ((header.flags & kRecordRst) != 0) {
-    // The kernel obeyed the RST that was seen before.
+  if ((header.flags & kRecordRst) != 0 && has_positions) {
+    // The kernel obeyed the RST that was seen before, or is about to send one.
     Segment segment;
     segment.connection = &connection;
     segment.direction = Direction::kIngress;

@@ -43,9 +43,11 @@ namespace podtap {
   X(kEarlyResponse, "early_response", "The response began before the request was complete.")                           \
   X(kHttp09, "http09", "A request line without a version (HTTP/0.9).")                                                 \
   X(kUnpaired, "unpaired",                                                                                             \
-    "Bytes were lost nearby and nobody can say what this request or response belongs to; it stands alone.")            \
+    "Bytes were lost nearby, or could not be read, and nobody can say what this request or response belongs to; it "   \
+    "stands alone.")                                                                                                   \
   X(kResynchronised, "resynchronised",                                                                                 \
-    "Messages before it were lost; request and response were paired again at a pause of the connection.")              \
+    "Messages before it were lost or could not be read; request and response were paired again at a pause of the "     \
+    "connection.")                                                                                                     \
   X(kHeadersUnknown, "headers_unknown",                                                                                \
     "Header fields are missing: they refer to a compression table from before the capture or a loss (HTTP/2).")        \
   X(kPushed, "pushed", "The server sent this response unasked; the request is the one it promised (HTTP/2).")          \

@@ -188,10 +188,9 @@ void Http1Session::EndMessage(MessageKind kind) {
   queue_.EndResponse();
   if (std::exchange(switches_, false)) {
     hand_over_ = true;
-    // A request whose body is still on its way when the protocol changes.
-    TagSet unfinished;
-    unfinished.Add(Tag::kBodyIncomplete);
-    if (!queue_.empty()) queue_.Abandon(unfinished);
+    // The body of a request may be still on its way when the protocol changes, and others may wait behind it.
+    queue_.ForEach([](Exchange& x) { x.event->tags.Add(x.request_done ? Tag::kUnanswered : Tag::kBodyIncomplete); });
+    if (!queue_.empty()) queue_.Abandon({});
     response_reader_.Stop();
     request_reader_.Stop();
   }

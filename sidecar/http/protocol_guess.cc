@@ -48,7 +48,9 @@ Guess GuessHttp2Server(std::string_view bytes) {
 bool IsLongRequestLine(std::string_view line) {
   const size_t method_end = line.find(' ');
   if (method_end == std::string_view::npos || !IsToken(line.substr(0, method_end))) return false;
-  if (!IsTargetStart(line.substr(method_end + 1))) return false;
+  // After a method that everybody knows the target may be anything: what is wrong with it is the reader's to say.
+  const bool well_known = WellKnownMethodIn(line.substr(0, method_end)).size() == method_end;
+  if (!well_known && !IsTargetStart(line.substr(method_end + 1))) return false;
   return std::none_of(line.begin(), line.end(), IsControl);
 }
 

@@ -274,6 +274,18 @@ def a_reset_in_the_middle_of_a_body_is_told():
         equal(event["podtap"]["response"]["body_captured_bytes"], 1000, "what came")
 
 
+@case_for("server", "client")
+def a_reset_is_told_at_both_ends_whoever_sends_it(who):
+    with Pod() as pod:
+        tap = pod.sidecar("--mode=all")
+        pod.run([machine.tool("python3"), os.path.join(os.path.dirname(events.__file__), "resets.py"), who, str(PORT)], "app")
+        tap.wait_events(2)
+        for event in tap.final_events():
+            equal((event["http"]["url"], event["http"]["status"]), ("/cut", 200), "the exchange")
+            equal((event["podtap"]["complete"], event["podtap"]["tags"]), (False, ["body_incomplete", "reset"]),
+                  f"what became of it, {event['podtap']['role']}")
+
+
 @case
 def a_client_that_has_closed_its_half_still_gets_its_event():
     with Pod() as pod:

@@ -142,6 +142,14 @@ TEST(Http2Rules, AnUpgradeBeforeTheBodyIsWholeHidesNoExchange) {
   EXPECT_THAT(Briefs(s.events()), ::testing::IsSupersetOf({"POST /up 200", "GET /3 200"}));
 }
 
+TEST(Http2Rules, WhatWaitsBehindAnUpgradeIsUnanswered) {
+  Story s;
+  s.Open().Ingress("GET /a HTTP/1.1\r\n\r\nGET /b HTTP/1.1\r\n\r\n");
+  s.Egress("HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\n\r\n").Close();
+  EXPECT_THAT(Briefs(s.events()), ElementsAre("GET /a 101", "GET /b -"));
+  EXPECT_THAT(TagTexts(s[1]), ElementsAre("unanswered"));
+}
+
 TEST(Http2Rules, DataOfStreamsThatWereNeverOpenedIsNothing) {
   Http2Story s;
   s.Ingress(Data(1, "x", false) + Data(2, "y") + WindowUpdate(5)).Egress(Data(7, "z"));

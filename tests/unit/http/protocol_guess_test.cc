@@ -91,6 +91,8 @@ TEST(ProtocolGuess, LongLinesAreJudgedByTheirBeginning) {
   EXPECT_EQ(GuessProtocol("GET /\x01" + path), Guess::kOther);
   EXPECT_EQ(GuessProtocol(path), Guess::kOther);
   EXPECT_EQ(GuessProtocol(std::string(2 * kGuessWindow, '\n')), Guess::kOther);
+  for (const char* begin : {"GET HTTP://h/", "CONNECT ", "GET  /", "GET ftp://"})
+    EXPECT_EQ(GuessProtocol(begin + path), Guess::kHttp1Request) << begin;
 }
 
 TEST(ProtocolGuess, TheFirstBytesOfATurnMayBeTorn) {
