@@ -178,6 +178,12 @@ std::string Describe(const AskedRevision& asked) {
   return std::string(asked.decided_by) + " " + std::string(kRevisionLabel) + "=" + std::string(asked.revision);
 }
 
+bool NamespaceAsks(const NamespaceInfo& info) {
+  std::vector<std::string> ignored;
+  const auto answer = NamespaceSays(&info, ignored);
+  return answer && Injects(answer->reason);
+}
+
 Decision Decide(const DecisionInput& input, const InjectorConfig& config) {
   Decision decision;
   decision.facts = FactsOf(input, config);

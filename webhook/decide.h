@@ -58,6 +58,9 @@ struct Decision {
 
 Decision Decide(const DecisionInput& input, const InjectorConfig& config);
 
+// Whether the namespace asks for capture of its pods, by its present or its older label.
+bool NamespaceAsks(const NamespaceInfo& info);
+
 // The revision that a pod asks for, by its label, else by its namespace's.
 struct AskedRevision {
   std::string_view revision;    // of `pod`, of `info`, or "default"

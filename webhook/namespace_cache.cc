@@ -2,6 +2,7 @@
 #include "webhook/namespace_cache.h"
 
 #include "base/annotations.h"
+#include "webhook/decide.h"
 
 namespace podtap::webhook {
 namespace {
@@ -81,14 +82,9 @@ std::vector<std::pair<std::string, std::string>> NamespaceCache::AskingRevisions
   std::vector<std::pair<std::string, std::string>> asking;
   const std::lock_guard lock(mutex_);
   for (const auto& [name, info] : namespaces_) {
-    const std::string* label = info->Label(kNamespaceLabel);
     const std::string* revision = info->Label(kRevisionLabel);
-    const std::string* older = info->Label(kOlderNamespaceLabel);
-    const std::string* by_default = info->Annotation(kDefaultInjectAnnotation);
-    const bool asks = label != nullptr && (*label == "enabled" || *label == "disabled")
-                          ? *label == "enabled"
-                          : older != nullptr && *older == "enabled" && by_default != nullptr && *by_default == "true";
-    if (revision != nullptr || asks) asking.emplace_back(name, revision == nullptr ? "default" : *revision);
+    if (revision != nullptr || NamespaceAsks(*info))
+      asking.emplace_back(name, revision == nullptr ? "default" : *revision);
   }
   return asking;
 }
