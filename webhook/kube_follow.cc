@@ -40,7 +40,7 @@ std::string VersionOf(const json::object* object) {
 // What a watch has come to.
 struct WatchEnd {
   bool gone = false;     // the version is too old, or the server says an error of it: list again
-  bool refused = false;  // an answer of 4xx or 5xx
+  bool refused = false;  // by an error that is not one of load (429, 503)
   bool failed = false;   // otherwise: it was ended in good order, as all watches are after some minutes
   std::string why;
   std::optional<std::chrono::seconds> retry_after;
@@ -92,7 +92,7 @@ asio::awaitable<WatchEnd> WatchOnce(KubeClient& client, const FollowSpec& spec, 
   const KubeAnswer answer = co_await client.Watch(std::move(request), spec.silence, std::move(on_line));
   if (end.failed) co_return end;
   end.gone = answer.status == 410;
-  end.refused = answer.status >= 400 && answer.status != 429;
+  end.refused = answer.status >= 400 && answer.status != 429 && answer.status != 503;
   end.failed = !answer.ok() || !answer.error.empty();
   if (end.failed) end.why = answer.Describe();
   end.retry_after = answer.retry_after;
