@@ -39,8 +39,9 @@ constexpr uint64_t kSecond = 1'000'000'000;
 
 // Room beside --memory_limit_bytes for queues, encoders, stacks and libraries.
 constexpr uint64_t kDataOverhead = 128 << 20;
+constexpr uint64_t kDataPerSink = 64 << 20;  // beyond the first
+
 constexpr std::chrono::milliseconds kMostHold(1000);  // while the end waits for sinks that have no room
-constexpr uint64_t kDataPerSink = 64 << 20;           // beyond the first
 
 // What other threads ask of the loop; the event descriptor ends its wait.
 class Requests {
@@ -242,7 +243,7 @@ void Loop(const WorkerInput& input, const LiveConfig& live, Requests& requests, 
   // One time for all that the end takes: the attacher waits little longer.
   const std::chrono::milliseconds timeout(live.Get().shutdown_timeout_ms);
   const auto deadline = Sink::Clock::now() + timeout;
-  pipeline.Finish(std::min<std::chrono::milliseconds>(timeout / 2, kMostHold));
+  pipeline.Finish(std::min(timeout / 2, kMostHold));
   const size_t left = sinks.Shutdown(deadline);
   stats.Report();
   if (left == 0)

@@ -123,10 +123,12 @@ MutateAnswer Mutator::MutateOrThrow(std::span<const std::string_view> body, bool
   Outcome outcome =
       Inject(*request->pod, namespace_name, namespace_info.get(), config_, live_ == nullptr ? nullptr : &live);
   LogOutcome(*request, outcome);
-  if (live_ != nullptr && pod != nullptr && !request->dry_run && IsToldAbout(outcome.decision))
-    live_->TellSkipped(SkippedOf(*pod, namespace_name, outcome.decision));
   metrics_.CountDecision(outcome.decision.reason);
-  if (IsToldAbout(outcome.decision)) metrics_.CountSkipped(outcome.decision.reason);
+  if (IsToldAbout(outcome.decision)) {
+    metrics_.CountSkipped(outcome.decision.reason);
+    if (live_ != nullptr && pod != nullptr && !request->dry_run)
+      live_->TellSkipped(SkippedOf(*pod, namespace_name, outcome.decision));
+  }
   metrics_.requests_ok.fetch_add(1, std::memory_order_relaxed);
   metrics_.warnings.fetch_add(outcome.warnings.size(), std::memory_order_relaxed);
   ReviewAnswer answer;

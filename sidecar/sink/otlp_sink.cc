@@ -86,8 +86,7 @@ class OtlpSink::Impl {
       NoteFailure(answer ? "it answered " + std::to_string(answer->status) : answer.error().message);
       const auto now = Clock::now();
       const auto again_at = now + std::chrono::duration_cast<Clock::duration>(backoff.Next());
-      const auto asked =
-          answer && answer->retry_after_s ? std::chrono::seconds(*answer->retry_after_s) : std::chrono::seconds(0);
+      const std::chrono::seconds asked(answer ? answer->retry_after_s.value_or(0) : 0);
       // Once it has waited as long as it was asked to, it is tried again, however late that is.
       if (now > give_up_at || (asked.count() == 0 && again_at > give_up_at)) {
         mailbox.Resolve(count, Counter::kSinkWriteFailed);
